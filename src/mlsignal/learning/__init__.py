@@ -1,0 +1,1 @@
+"""What turns a dataset into trained models: splits, outlier fences, the model registry, training."""

@@ -1,0 +1,1 @@
+"""Where candles come from: one class each behind the `KlineSource` protocol of `mlsignal.candles`."""
