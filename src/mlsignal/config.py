@@ -1,0 +1,178 @@
+"""Settings, from the command line, the environment, a TOML file and the defaults, in that order of precedence.
+
+The file is `mlsignal.toml` in the working folder, or what `MLSIGNAL_CONFIG` names; a value of the environment is
+`MLSIGNAL_` and the field's name in capitals, as in `MLSIGNAL_LOOKBACK_CANDLES=10000`.
+"""
+
+import difflib
+import os
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from mlsignal.errors import ConfigurationError, did_you_mean
+
+ENV_PREFIX = "MLSIGNAL_"
+CONFIG_FILE = "mlsignal.toml"
+_CONFIG_VARIABLE = ENV_PREFIX + "CONFIG"
+_SECRETS = ("binance_api_key", "binance_api_secret")
+
+
+def default_store() -> Path:
+    """Return the platform's cache folder for candles: they can always be fetched again.
+
+    `$XDG_CACHE_HOME/mlsignal` or `~/.cache/mlsignal`, `~/Library/Caches/mlsignal` on macOS,
+    `%LOCALAPPDATA%\\mlsignal` on Windows.
+    """
+    if sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "mlsignal"
+
+
+class Settings(BaseSettings):
+    """What a run is told from outside; frozen. Build with `load_settings`, which words errors for people."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, env_ignore_empty=True
+    )
+
+    symbol: str = Field("BTCUSDT", min_length=1)
+    """The market, by the exchange's name."""
+    interval: str = Field("1m", pattern=r"^\d{1,2}[smhdwM]$")
+    """Length of a candle, by the exchange's name."""
+    lookback_candles: int = Field(50_000, ge=1)
+    """How many of the newest closed candles to use, warm-up included."""
+    max_age_minutes: float = Field(30.0, ge=0, allow_inf_nan=False)
+    """How old the newest stored candle may be before the source is asked for more."""
+    source: str = Field("binance", min_length=1)
+    """Where candles come from: `binance`, a file, a folder."""
+    store: Path = Field(default_factory=default_store)
+    """Folder of the candle store."""
+    binance_base_url: str = Field("https://api.binance.com", pattern=r"^https?://[^\s/]+.*$")
+    """Host of the REST interface; `https://data-api.binance.vision` serves market data without keys."""
+    timeout_seconds: float = Field(30.0, gt=0, le=600)
+    """Deadline of one request, from its first byte to its last."""
+    connections: int = Field(4, ge=1, le=16)
+    """Requests under way at one time."""
+    binance_api_key: SecretStr | None = Field(None, validation_alias="BINANCE_API_KEY")
+    """Optional: public endpoints need none."""
+    binance_api_secret: SecretStr | None = Field(None, validation_alias="BINANCE_API_SECRET")
+    """Optional: public endpoints need none."""
+
+    @field_validator("binance_base_url")
+    @classmethod
+    def _without_slash(cls, url: str) -> str:
+        return url.rstrip("/")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take arguments only: `load_settings` reads the other places, so that an error can name the place."""
+        return (init_settings,)
+
+
+def load_settings(overrides: Mapping[str, Any] | None = None, *, path: Path | str | None = None) -> Settings:
+    """Gather the settings from every place, the strongest first: `overrides`, environment, file, defaults.
+
+    Parameters
+    ----------
+    overrides
+        What the command line was told; a value of None counts as not told.
+    path
+        The TOML file. By default `MLSIGNAL_CONFIG`, or `mlsignal.toml` in the working folder where there is one.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file is missing or not TOML, a key is unknown (the message names the nearest), or a value is bad.
+    """
+    told = {name: value for name, value in (overrides or {}).items() if value is not None}
+    file, from_file = _read_file(path)
+    _refuse_unknown(told, "command line")
+    _refuse_unknown(from_file, str(file))
+    from_environment = _read_environment()
+    places = {
+        **{name: f"{file}: {name}" for name in from_file},
+        **{name: variable_of(name) for name in from_environment},
+        **dict.fromkeys(told, ""),
+    }
+    try:
+        return Settings(**{**from_file, **from_environment, **told})
+    except ValidationError as error:
+        raise ConfigurationError(_one_line(error, places)) from None
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable that sets a field.
+
+    Examples
+    --------
+    >>> variable_of("symbol"), variable_of("binance_api_key")
+    ('MLSIGNAL_SYMBOL', 'BINANCE_API_KEY')
+    """
+    return name.upper() if name in _SECRETS else ENV_PREFIX + name.upper()
+
+
+def _read_file(path: Path | str | None) -> tuple[Path, dict[str, Any]]:
+    asked = path or os.environ.get(_CONFIG_VARIABLE)
+    file = Path(asked or CONFIG_FILE)
+    if not asked and not file.exists():
+        return file, {}
+    try:
+        return file, tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"configuration file {file} is not there") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"configuration file {file} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"configuration file {file} is not TOML: {error}") from None
+
+
+def _read_environment() -> dict[str, Any]:
+    """Return what the environment sets. A variable that is nearly a known one is refused: it is a typing error."""
+    known = {variable_of(name) for name in Settings.model_fields}
+    for variable in os.environ:
+        upper = variable.upper()
+        if upper.startswith(ENV_PREFIX) and upper not in known:
+            near = difflib.get_close_matches(upper, known, n=1, cutoff=0.85)
+            if near:
+                raise ConfigurationError(f"environment: {variable} is not known. Did you mean {near[0]!r}?")
+    found = EnvSettingsSource(Settings, env_prefix=ENV_PREFIX)()
+    names = {variable_of(name): name for name in _SECRETS}
+    return {names.get(name, name): value for name, value in found.items()}
+
+
+def _refuse_unknown(values: Mapping[str, Any], place: str) -> None:
+    for name in values:
+        if name not in Settings.model_fields:
+            raise ConfigurationError(
+                f"{place}: {name!r} is not a setting. {did_you_mean(name, Settings.model_fields)}"
+            )
+
+
+def _one_line(error: ValidationError, places: Mapping[str, str]) -> str:
+    first = error.errors(include_url=False)[0]
+    field = str(first["loc"][0]) if first["loc"] else "settings"
+    name = field.lower() if field.lower() in _SECRETS else field
+    found = "" if name in _SECRETS else f", found {first['input']!r}"
+    return f"{places.get(name) or name}: {first['msg'][:1].lower()}{first['msg'][1:]}{found}"
