@@ -1,0 +1,93 @@
+"""Features and labels joined: the rows that can be learnt from and scored."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mlsignal.candles import Candles, Floats, Times
+from mlsignal.errors import TooFewCandlesError
+from mlsignal.features.feature import FeatureFrame
+from mlsignal.labels import Labels
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows whose features are all there and whose label is known, in the order of time.
+
+    Attributes
+    ----------
+    candles
+        The candles behind it.
+    feature_names
+        Columns of `X`.
+    X
+        float64, shape (n_rows, n_features), finite.
+    y
+        int8, shape (n_rows,): 1 up, 0 not up.
+    tie
+        bool, shape (n_rows,): the label's two closes are equal.
+    position
+        int64, shape (n_rows,): index of each row's candle in `candles`.
+    span_end
+        int64, shape (n_rows,): index of the last candle that the row's label looks at.
+    last_return
+        float64, shape (n_rows,): close[t] / close[t-1] - 1, 0 where a gap precedes; for outlier fences and baselines.
+    trainable
+        bool, shape (n_rows,): False for ties where these are dropped from training.
+    horizon
+        Candles ahead.
+    """
+
+    candles: Candles
+    feature_names: tuple[str, ...]
+    X: Floats
+    y: npt.NDArray[np.int8]
+    tie: npt.NDArray[np.bool_]
+    position: Times
+    span_end: Times
+    last_return: Floats
+    trainable: npt.NDArray[np.bool_]
+    horizon: int
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+def build_dataset(frame: FeatureFrame, labels: Labels) -> Dataset:
+    """Join features and labels of the same candles, and keep the complete rows.
+
+    Raises
+    ------
+    TooFewCandlesError
+        If no row is complete.
+    """
+    candles = frame.candles
+    complete = labels.known & np.isfinite(frame.values).all(axis=1)
+    position = np.flatnonzero(complete)
+    if not len(position):
+        raise TooFewCandlesError(
+            f"{candles.symbol} {candles.interval.value}: none of the {len(candles)} candles has all {len(frame.names)} features and a "
+            "label; give more candles (features need their lookback within a stretch without gaps)"
+        )
+    tie = labels.tie[position]
+    return Dataset(
+        candles=candles,
+        feature_names=frame.names,
+        X=np.ascontiguousarray(frame.values[position]),
+        y=labels.up[position],
+        tie=tie,
+        position=position,
+        span_end=labels.span_end[position],
+        last_return=last_returns(candles)[position],
+        trainable=~tie if labels.ties == "drop" else np.ones(len(position), dtype=np.bool_),
+        horizon=labels.horizon,
+    )
+
+
+def last_returns(candles: Candles) -> Floats:
+    """Return close[t] / close[t-1] - 1 of each candle, 0 where there is no candle before, shape (n_candles,)."""
+    returns = np.zeros(len(candles))
+    returns[1:] = candles.close[1:] / candles.close[:-1] - 1
+    returns[candles.gap_starts] = 0
+    return returns
