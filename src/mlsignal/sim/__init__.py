@@ -1,1 +1,7 @@
-"""A simulated exchange: a seeded market with a planted signal, and the REST interface in front of it."""
+"""The simulated market, whose truth is known, and the simulated exchange that serves it. SYNTHETIC."""
+
+from mlsignal.sim.market import Market
+from mlsignal.sim.plant import Plant
+from mlsignal.sim.symbols import SymbolInfo
+
+__all__ = ["Market", "Plant", "SymbolInfo"]
