@@ -61,9 +61,9 @@ def signal_equity(candles: Candles, position: Times, p_up: Floats, fee_bps: floa
     held[starts_after_gap] = 0
     earned = _open_to_open(candles)[first:stop]
     ends_before_gap = np.append(starts_after_gap[1:], True)
-    traded = np.abs(np.diff(held, prepend=0.0))
-    traded += np.where(ends_before_gap, np.abs(held), 0)  # sold at the last price there is
-    traded[1:][starts_after_gap[1:]] = np.abs(held[1:][starts_after_gap[1:]])
+    before = np.append(0.0, held[:-1])
+    before[starts_after_gap] = 0  # sold at the last price before the gap
+    traded = np.abs(held - before) + np.where(ends_before_gap, np.abs(held), 0)
     growth_gross, growth_net = 1 + held * earned, 1 + held * earned - traded * fee_bps / 1e4
     gross, net, buy_and_hold = (np.cumprod(np.maximum(g, 0)) for g in (growth_gross, growth_net, 1 + earned))
     times = candles[first:stop].to_polars()["close_time"]
