@@ -10,12 +10,13 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -43,6 +44,11 @@ def default_store() -> Path:
     return base / "mlsignal"
 
 
+def available_cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Settings(BaseSettings):
     """What a run is told from outside; frozen. Build with `load_settings`, which words errors for people."""
 
@@ -64,14 +70,57 @@ class Settings(BaseSettings):
     """Folder of the candle store."""
     binance_base_url: str = Field("https://api.binance.com", pattern=r"^https?://[^\s/]+.*$")
     """Host of the REST interface; `https://data-api.binance.vision` serves market data without keys."""
-    timeout_seconds: float = Field(30.0, gt=0, le=600)
-    """Deadline of one request, from its first byte to its last."""
+    timeout_seconds: float = Field(20.0, gt=0, le=600)
+    """Deadline of one request, its retries and the last byte of its body included."""
     connections: int = Field(4, ge=1, le=16)
     """Requests under way at one time."""
     binance_api_key: SecretStr | None = Field(None, validation_alias="BINANCE_API_KEY")
     """Optional: public endpoints need none."""
     binance_api_secret: SecretStr | None = Field(None, validation_alias="BINANCE_API_SECRET")
     """Optional: public endpoints need none."""
+
+    features: Annotated[tuple[str, ...], NoDecode] = ("classic",)
+    """Names of feature sets."""
+    feature_file: Path | None = None
+    """Python file with the user's own features."""
+    horizon: int = Field(1, ge=1)
+    """Candles ahead that the label looks."""
+    ties: Literal["down", "drop"] = "down"
+    """Whether an unchanged close counts as down, or leaves the training rows."""
+    outliers: Literal["remove", "winsorise", "none"] = "remove"
+    """What becomes of training rows beyond the interquartile fences."""
+    test_share: float = Field(0.2, gt=0, lt=1)
+    """Share of the rows, the newest, set apart for the test."""
+    folds: int = Field(10, ge=2)
+    """Folds of the cross-validation in time."""
+    models: Annotated[tuple[str, ...], NoDecode] = ("logistic_regression", "random_forest")
+    """Names of classifiers to train."""
+    select_by: str = "f1_up"
+    """Score, as metrics.json names it, whose mean over the folds chooses the model."""
+    trees: int = Field(100, ge=1)
+    """Trees of a forest."""
+    engine: Literal["auto", "plain", "accel"] = "auto"
+    """Implementation of the models; auto takes the accelerated one where it is installed."""
+    seed: int = Field(0, ge=0)
+    """Of every random number."""
+    jobs: int = Field(default_factory=available_cores, ge=1)
+    """Fits at a time, one thread each; no number depends on it."""
+    fee_bps: float = Field(10.0, ge=0, allow_inf_nan=False)
+    """Fee of each side in basis points; 10 is what takers pay on Binance spot without discounts."""
+
+    @field_validator("features", "models", mode="before")
+    @classmethod
+    def _split_names(cls, names: Any) -> Any:
+        """Take names as one string, comma-separated, or as a list."""
+        parts = names.split(",") if isinstance(names, str) else names
+        return tuple(dict.fromkeys(part.strip() for part in parts if part.strip())) if isinstance(parts, list | tuple) else parts
+
+    @field_validator("features", "models")
+    @classmethod
+    def _not_empty(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not names:
+            raise ValueError("at least one name is needed")
+        return names
 
     @field_validator("binance_base_url")
     @classmethod
