@@ -1,0 +1,356 @@
+"""Candles from Binance's REST interface, or from anything that speaks it."""
+
+import json
+import logging
+import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+import polars as pl
+
+from mlsignal.candles import Interval, Times, utc
+from mlsignal.errors import ConfigurationError, UnknownSymbolError, did_you_mean
+from mlsignal.sources.clock import SYSTEM_CLOCK, Clock
+from mlsignal.sources.connection import Connection, RefusedError
+from mlsignal.sources.klines import KlineFormatError, empty_klines, klines_from_json, quoted
+
+logger = logging.getLogger(__name__)
+
+BASE_URL = "https://api.binance.com"
+Progress = Callable[[int, int], None]
+"""Called with the candles that are done, and the candles expected in all."""
+
+_PAGE = 1000  # the exchange's largest
+_KLINES_WEIGHT, _INFO_WEIGHT, _TIME_WEIGHT = 2, 20, 1
+_CLOCK_TOLERANCE_MS = 5_000
+_UNKNOWN_SYMBOL, _BAD_CHARACTERS = -1121, -1100
+# Upper case where there is a case: since 2025-12 symbols may hold letters that have none.
+_SYMBOL = re.compile(r"^[\w.-]{1,20}$")
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is asked for in one `fetch`; closed means closed before `server_ms`."""
+
+    symbol: str
+    interval: Interval
+    server_ms: int
+    end_ms: int
+    expected: int
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+    done: list[int] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def newest_ms(self) -> int:
+        """Open time of the newest candle of the grid that is closed and not after the end asked for."""
+        return min(
+            self.interval.floor(self.end_ms), self.interval.next(self.interval.floor(self.server_ms), -1)
+        )
+
+
+class BinanceSource:
+    """Closed klines over REST; a `KlineSource`.
+
+    Parameters
+    ----------
+    base_url
+        Host: the exchange, its keyless mirror, or a simulated exchange.
+    api_key
+        Optional; public data needs none.
+    timeout_seconds
+        Deadline of one request, its retries included.
+    connections
+        Requests under way at one time.
+    on_progress
+        Called with (candles done, candles expected) as pages arrive, from the threads that fetch them.
+    transport, clock, seed
+        For tests.
+    ban_file
+        Where a ban (418) is remembered; None forgets it when the process ends.
+
+    Notes
+    -----
+    Pages are windows of open time, never row positions, so a candle that closes meanwhile cannot shift them. The
+    server's clock decides what is closed. A page with fewer candles than its window, or with two of one open
+    time, is asked for once more; what is still absent is a gap.
+
+    Raises
+    ------
+    ConfigurationError
+        From `fetch`, before any request, if symbol, interval or limit cannot be right.
+    UnknownSymbolError, RateLimitError, UnreachableError, ExchangeError
+        From `fetch`; see `mlsignal.errors`.
+    """
+
+    name = "binance"
+
+    def __init__(
+        self,
+        base_url: str = BASE_URL,
+        *,
+        api_key: str | None = None,
+        timeout_seconds: float = 20.0,
+        connections: int = 4,
+        on_progress: Progress | None = None,
+        transport: httpx2.BaseTransport | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        ban_file: Path | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.base_url = base_url
+        self._connections = connections
+        self._on_progress = on_progress
+        self._clock = clock
+        self._connection = Connection(
+            base_url,
+            api_key=api_key,
+            timeout_seconds=timeout_seconds,
+            connections=connections,
+            transport=transport,
+            clock=clock,
+            ban_file=ban_file,
+            seed=seed,
+        )
+        self._trading: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connection.close()
+
+    def server_time_ms(self) -> int:
+        """Return the server's clock, milliseconds since 1970; warn where ours is off by more than 5 s."""
+        before = self._clock.now_ms()
+        server_ms: int = self._get("time", {}, _TIME_WEIGHT, _field_reader("serverTime", int))
+        offset = server_ms - (before + self._clock.now_ms()) // 2
+        self._connection.limiter.synchronise(offset)
+        if abs(offset) > _CLOCK_TOLERANCE_MS:
+            logger.warning(
+                "this machine's clock is %.1f s %s the exchange's; the exchange's decides which candles are closed",
+                abs(offset) / 1000,
+                "behind" if offset > 0 else "ahead of",
+            )
+        return server_ms
+
+    def fetch(
+        self,
+        symbol: str,
+        interval: Interval,
+        *,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        limit: int | None = None,
+    ) -> pl.DataFrame:
+        """Return raw closed klines, ascending by open time; see `KlineSource.fetch`. Empty where there are none."""
+        interval = Interval.parse(interval)
+        _check_symbol(symbol)
+        if limit is not None and limit < 1:
+            raise ConfigurationError(f"limit: at least 1 candle expected, found {limit}")
+        server_ms = self.server_time_ms()
+        if end_ms is None:
+            self._check_trading(symbol)
+        end = server_ms if end_ms is None else min(end_ms, server_ms)
+        request = _Request(symbol, interval, server_ms, end, limit or 0)
+        try:
+            if limit is None:
+                return self._span(request, start_ms or 0)
+            return self._newest(request, limit, start_ms or 0)
+        except RefusedError as error:
+            if error.code in (_UNKNOWN_SYMBOL, _BAD_CHARACTERS):
+                raise self._unknown(symbol) from None
+            raise
+
+    # -- symbols ------------------------------------------------------------------------------------------------
+
+    def _check_trading(self, symbol: str) -> None:
+        if symbol in self._trading:
+            return
+        try:
+            found = self._get(
+                "exchangeInfo", {"symbol": symbol}, _INFO_WEIGHT, _field_reader("symbols", list)
+            )
+        except RefusedError as error:
+            if error.code in (_UNKNOWN_SYMBOL, _BAD_CHARACTERS):
+                raise self._unknown(symbol) from None
+            raise
+        status = next((one.get("status") for one in found if one.get("symbol") == symbol), None)
+        if status is None:
+            raise self._unknown(symbol)
+        if status != "TRADING":
+            raise UnknownSymbolError(
+                f"{symbol} is known to {self._connection.host} but not traded now (status {status}); "
+                "its past candles can be had by giving an end"
+            )
+        self._trading.add(symbol)
+
+    def _unknown(self, symbol: str) -> UnknownSymbolError:
+        hint = "Symbols are written as in BTCUSDT."
+        try:
+            found = self._get("exchangeInfo", {}, _INFO_WEIGHT, _field_reader("symbols", list))
+            names = [str(one["symbol"]) for one in found]
+            hint = did_you_mean(symbol, names) if len(names) < 20 else _nearest(symbol, names) or hint
+        except Exception as error:  # noqa: BLE001 - the hint is a courtesy: the error it goes with must be raised
+            logger.debug("no list of symbols for a hint: %s", error)
+        return UnknownSymbolError(f"{self._connection.host} does not know the symbol {symbol!r}. {hint}")
+
+    # -- spans --------------------------------------------------------------------------------------------------
+
+    def _newest(self, request: _Request, limit: int, start_ms: int) -> pl.DataFrame:
+        first = max(start_ms, request.interval.next(request.newest_ms, 1 - limit))
+        frames = [self._span(request, first)]
+        missing = limit - frames[0].height
+        # Fewer than the grid holds: there were gaps, or the listing. Go back until they are made up for.
+        before = _first_open(frames[0], first)
+        while missing > 0 and before > start_ms:
+            asked = min(_PAGE, missing)
+            page = self._page(request, {"endTime": before - 1, "limit": asked})
+            page = page.filter(pl.col("open_time").dt.epoch("ms") >= start_ms)
+            frames.insert(0, page)
+            missing -= page.height
+            if page.height < asked:
+                break
+            before = _first_open(page, before)
+        return pl.concat(frames).tail(limit)
+
+    def _span(self, request: _Request, start_ms: int) -> pl.DataFrame:
+        """Return every closed candle from `start_ms` on, its first one found by asking instead of walking."""
+        if start_ms > request.newest_ms:
+            return empty_klines()
+        probe = self._page(request, {"startTime": start_ms, "endTime": request.end_ms, "limit": 1})
+        if probe.is_empty():
+            return empty_klines()
+        first = _first_open(probe, start_ms)
+        windows = _windows(request, first)
+        total = max(
+            request.expected, request.interval.count(request.interval.floor(first), request.newest_ms)
+        )
+        pool = ThreadPoolExecutor(
+            max_workers=min(self._connections, len(windows)), thread_name_prefix="klines"
+        )
+        try:
+            futures = [pool.submit(self._window, request, window, total) for window in windows]
+            return pl.concat([future.result() for future in futures])
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _window(self, request: _Request, window: tuple[int, int], total: int) -> pl.DataFrame:
+        start, end = window
+        if any(first <= start and end <= last for first, last in request.gaps):
+            frame = empty_klines()
+        else:
+            frame = self._whole_window(request, start, end)
+            if _doubtful(frame, request, start, end):
+                again = self._whole_window(request, start, end)
+                frame = again if again.height >= frame.height else frame
+                logger.info(
+                    "%s: %d candles from %s on, asked twice", request.symbol, frame.height, utc(start)
+                )
+            if frame.is_empty():
+                self._note_gap(request, start)
+        with request.lock:
+            request.done.append(frame.height)
+            if self._on_progress is not None:
+                self._on_progress(sum(request.done), total)
+        return frame
+
+    def _whole_window(self, request: _Request, start: int, end: int) -> pl.DataFrame:
+        """Return the candles of a window, which may be more than a page where irregular ones overlap."""
+        frames = []
+        last_on_grid = min(request.interval.floor(end), request.newest_ms)
+        while True:
+            page = self._page(request, {"startTime": start, "endTime": end, "limit": _PAGE})
+            frames.append(page)
+            newest = 0 if page.is_empty() else int(_times(page).max())
+            if page.height < _PAGE or newest >= last_on_grid or newest < start:
+                return pl.concat(frames)
+            start = newest + 1
+
+    def _note_gap(self, request: _Request, start_ms: int) -> None:
+        """Find where an empty window's gap ends, so that the windows within it need not be asked for."""
+        probe = self._page(request, {"startTime": start_ms, "endTime": request.end_ms, "limit": 1})
+        last = request.end_ms if probe.is_empty() else _first_open(probe, start_ms) - 1
+        with request.lock:
+            request.gaps.append((start_ms, last))
+
+    # -- requests -----------------------------------------------------------------------------------------------
+
+    def _page(self, request: _Request, bounds: dict[str, int]) -> pl.DataFrame:
+        parameters = {"symbol": request.symbol, "interval": request.interval.value, **bounds}
+        if "endTime" in parameters:
+            parameters["endTime"] = min(int(parameters["endTime"]), request.end_ms)
+        page: pl.DataFrame = self._get("klines", parameters, _KLINES_WEIGHT, klines_from_json)
+        return page.filter(pl.col("close_time").dt.epoch("ms") < request.server_ms)
+
+    def _get(self, name: str, parameters: dict[str, Any], weight: int, read: Callable[[bytes], Any]) -> Any:
+        return self._connection.get(f"/api/v3/{name}", parameters, weight=weight, read=read)
+
+
+def _windows(request: _Request, first_ms: int) -> list[tuple[int, int]]:
+    """Return first and last open time of windows of a page each, without holes between them."""
+    interval, windows = request.interval, []
+    start = first_ms
+    while start <= request.newest_ms:
+        following = interval.next(interval.floor(start), _PAGE)
+        windows.append((start, min(following - 1, request.end_ms)))
+        start = following
+    return windows
+
+
+def _doubtful(frame: pl.DataFrame, request: _Request, start: int, end: int) -> bool:
+    last = min(request.interval.floor(end), request.newest_ms)
+    on_grid = request.interval.count(request.interval.floor(start), last)
+    return frame.height < on_grid or not frame["open_time"].is_unique().all()
+
+
+def _first_open(frame: pl.DataFrame, default: int) -> int:
+    return default if frame.is_empty() else int(_times(frame).min())
+
+
+def _times(frame: pl.DataFrame) -> Times:
+    return frame["open_time"].dt.epoch("ms").to_numpy()
+
+
+def _check_symbol(symbol: str) -> None:
+    if symbol != symbol.upper():
+        raise ConfigurationError(
+            f"symbol: upper case expected, found {symbol!r}. Did you mean {symbol.upper()!r}?"
+        )
+    if not _SYMBOL.match(symbol):
+        raise ConfigurationError(
+            f"symbol: 1 to 20 letters and digits expected, as in BTCUSDT, found {symbol!r}"
+        )
+
+
+def _nearest(symbol: str, names: list[str]) -> str:
+    """Return a suggestion, and nothing where none is near: the whole list would be thousands of names."""
+    hint = did_you_mean(symbol, names)
+    return hint if hint.startswith("Did") else ""
+
+
+def _field_reader(name: str, kind: type) -> Callable[[bytes], Any]:
+    """Return a reader of one field of a JSON object."""
+
+    def read(body: bytes) -> Any:
+        try:
+            value = json.loads(body)[name]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            value = None
+        if not isinstance(value, kind):
+            raise KlineFormatError(f"JSON with {name!r} expected, found {quoted(body)}")
+        return value
+
+    return read
