@@ -69,8 +69,8 @@ def fill_slots(
 
     Notes
     -----
-    Amounts depend on the sizes of steps, never on directions. The takers' share of a slot leans towards the direction
-    of that very slot. So nothing traded until any second tells which way later seconds go.
+    Amounts depend on the sizes of steps, never on directions. The takers' share of a slot leans towards the
+    direction of that very slot. So nothing traded until any second tells which way later seconds go.
     """
     generator = stream(seed, model.info.name, block, Purpose.FLOW)
     noise = generator.standard_normal((3, BLOCK))

@@ -9,11 +9,12 @@ SOLUSDT     others, so that P(up) = share x P(up of BTCUSDT) + (1 - share) / 2
 NULLUSDT    P(up | moved, past) = .5 exactly, at every interval
 ==========  ================================================================================
 
-A minute is ten steps of exponential size times a volatility that clusters at several time scales, jumps, and follows
-the hours of the day. Sizes never depend on signs within a block of 4096 minutes, so a minute turned over is as likely
-as the minute itself, and P(up) is free to be whatever is planted. In NULLUSDT sizes never depend on signs at all, not
-even on the price that they led to: therefore any sum of its steps, over any span, is as likely above as below zero.
-(The price that one minute could bring below a fiftieth of the first one stands still for that minute instead.)
+A minute is ten steps of exponential size times a volatility that clusters at several time scales, jumps, and
+follows the hours of the day. Sizes never depend on signs within a block of 4096 minutes, so a minute turned
+over is as likely as the minute itself, and P(up) is free to be whatever is planted. In NULLUSDT sizes never
+depend on signs at all, not even on the price that they led to: therefore any sum of its steps, over any span,
+is as likely above as below zero. (The price that one minute could bring below a fiftieth of the first one
+stands still for that minute instead.)
 """
 
 import threading
@@ -45,8 +46,8 @@ class Market:
     start
         When trading begins: a whole minute, time-zone aware.
     signal_strength
-        Standard deviation of the logit of P(up) of BTCUSDT, 0 (nothing is planted) to 2. The default leaves a best
-        possible accuracy of about 54 %.
+        Standard deviation of the logit of P(up) of BTCUSDT, 0 (nothing is planted) to 2. The default leaves a
+        best possible accuracy of about 54 %.
 
     Attributes
     ----------
@@ -66,8 +67,8 @@ class Market:
 
     Notes
     -----
-    Candles of n minutes are a prefix of those of more. Every interval is made of the same minutes, and a minute of
-    its seconds: they reconcile exactly. May be used from several threads.
+    Candles of n minutes are a prefix of those of more. Every interval is made of the same minutes, and a
+    minute of its seconds: they reconcile exactly. May be used from several threads.
 
     Examples
     --------
@@ -99,7 +100,7 @@ class Market:
         """
         if symbol not in SYMBOL_MODELS:
             raise ConfigurationError(
-                f"symbol: {symbol!r} is not in the simulated market. {did_you_mean(str(symbol), self.symbols)}"
+                f"symbol: {symbol!r} is not in the simulated market. {did_you_mean(symbol, self.symbols)}"
             )
         return SYMBOL_MODELS[symbol].info
 
@@ -111,7 +112,8 @@ class Market:
         symbol
             One of `symbols`.
         interval
-            Length of a candle. Where the market began in mid-period, the first candle is as short as at a listing.
+            Length of a candle. Where the market began in mid-period, the first candle is as short as at a
+            listing.
         n
             How many, at least 0.
 
@@ -134,14 +136,14 @@ class Market:
         Returns
         -------
         array of float64, shape (n,)
-            Element t: P(candle t closes above candle t-1 | it closes elsewhere, and all that is known when it opens).
-            Of the first candle, .5.
+            Element t: P(candle t closes above candle t-1 | it closes elsewhere, and all that is known when it
+            opens). Of the first candle, .5.
 
         Raises
         ------
         ConfigurationError
-            If there is no such symbol or interval, `n` is negative, or the probability is not known: that of the
-            planted symbols is, at 1m only.
+            If there is no such symbol or interval, `n` is negative, or the probability is not known: that of
+            the planted symbols is, at 1m only.
         """
         interval, n = Interval.parse(interval), _count(n)
         self.symbol_info(symbol)
@@ -196,6 +198,7 @@ class Market:
         return CandleTable.concatenate(tables)[first - low * BLOCK : stop - low * BLOCK]
 
     def _second_table(self, symbol: str, first: int, stop: int) -> CandleTable:
+        stop = max(first, stop)
         first_minute, stop_minute = first // 60, max(first // 60 + 1, -(-stop // 60))
         tables = []
         with self._lock:
@@ -217,7 +220,7 @@ class Market:
 
 
 def _check_arguments(seed: int, start: datetime, signal_strength: float) -> None:
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+    if not _is_count(seed):
         raise ConfigurationError(f"seed: a whole number of at least 0 expected, found {seed!r}")
     if start.tzinfo is None:
         raise ConfigurationError(f"start: a time zone is expected, found {start!r}; add tzinfo=UTC")
@@ -227,7 +230,11 @@ def _check_arguments(seed: int, start: datetime, signal_strength: float) -> None
         raise ConfigurationError(f"signal_strength: 0 to 2 expected, found {signal_strength!r}")
 
 
+def _is_count(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 0
+
+
 def _count(n: int) -> int:
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
+    if not _is_count(n):
         raise ConfigurationError(f"n: a whole number of at least 0 expected, found {n!r}")
     return int(n)

@@ -26,9 +26,10 @@ _QUIET_SIZE: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """The steps of a block's minutes in ticks, their direction still open: turning a minute over is as likely.
+    """The steps of a block's minutes; their direction is still open, for each is as likely turned over.
 
-    Sizes depend on nothing that knows a sign, so whoever flips a whole minute decides its direction and nothing else.
+    Sizes depend on nothing that knows a sign, so whoever flips a whole minute decides its direction and
+    nothing else.
     """
 
     units: Floats
@@ -42,7 +43,7 @@ class Moves:
 
 
 def unit_moves(seed: int, model: SymbolModel, block: int) -> Floats:
-    """Return steps of exponential size, each with the direction of its own fair coin, shape (SLOTS, BLOCK)."""
+    """Return steps of exponential size, each directed by a fair coin of its own, shape (SLOTS, BLOCK)."""
     name = model.info.name
     coins = np.frombuffer(stream(seed, name, block, Purpose.COIN).bytes(SLOTS * BLOCK // 8), dtype=np.uint8)
     directions = np.unpackbits(coins).reshape(SLOTS, BLOCK).astype(np.float32) * 2 - 1
@@ -86,7 +87,7 @@ def _quiet_minutes(seed: int, model: SymbolModel, block: int, log_volatility: Fl
 
 
 def survivors(first_close: int, net: Times, reach: Times, floor: int) -> Flags:
-    """Tell which minutes may move: one that could bring the price below `floor`, whichever way it went, may not.
+    """Tell which minutes may move: not one that could, either way it went, bring the price below `floor`.
 
     Parameters
     ----------

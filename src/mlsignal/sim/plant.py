@@ -15,15 +15,15 @@ _FLAT = 1e-12  # of the close: below it, rsi14 is 50 by definition
 class Plant:
     """What is planted in BTCUSDT: logit P(up at t+1) = sum of coefficient x (feature at t - centre).
 
-    The features are those of set `classic`, known when candle t closes. The price reverts where the RSI strays from
-    50; the term in %B takes back the part of that which the last candle's direction alone would show, so that a rule
-    that looks one candle back (persistence, reversal) finds little of it.
+    The features are those of set `classic`, known when candle t closes. The price reverts where the RSI
+    strays from 50; the term in %B takes back the part of that which the last candle's direction alone would
+    show, so that a rule that looks one candle back (persistence, reversal) finds little of it.
 
     Notes
     -----
-    The coefficients are `signal_strength` times (-0.172, 2.92), for which the standard deviation of the logit is about
-    `signal_strength`. At the default .2 the best possible accuracy without ties is about 54 % and the best area under
-    the ROC curve about .555. The first 50 candles have P = .5.
+    The coefficients are `signal_strength` times (-0.172, 2.92), for which the standard deviation of the logit
+    is about `signal_strength`. At the default .2 the best possible accuracy without ties is about 54 % and
+    the best area under the ROC curve about .555. The first 50 candles have P = .5.
     """
 
     coefficients: tuple[float, ...]

@@ -23,8 +23,8 @@ class Purpose(IntEnum):
 def stream(seed: int, name: str, block: int, purpose: Purpose) -> np.random.Generator:
     """Return the generator of one purpose in one block of one symbol.
 
-    Every (seed, name, block, purpose) has its own stream, so that a market can be extended, in any order of symbols,
-    and what was drawn before stays as it was.
+    Every (seed, name, block, purpose) has its own stream, so that a market can be extended, in any order of
+    symbols, and what was drawn before stays as it was.
     """
     key = (zlib.crc32(name.encode()), block, int(purpose))
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))

@@ -39,8 +39,8 @@ def split_minutes(slots: Slots, starts: Times, rows: slice, open_time_ms: Times)
 
     Notes
     -----
-    Half of a slot's trades fall into the second of its step, which therefore has at least the two that a move takes;
-    the rest follow until the next step.
+    Half of a slot's trades fall into the second of its step, which therefore has at least the two that a move
+    takes; the rest follow until the next step.
     """
     first = starts[rows]
     length = np.diff(first, axis=1, append=_SECONDS)  # seconds from each step to the next
@@ -69,10 +69,10 @@ def split_minutes(slots: Slots, starts: Times, rows: slice, open_time_ms: Times)
 def _accumulate(
     totals: tuple[Times, Times, Times], since: Times, length: Times
 ) -> tuple[Times, Times, Times]:
-    """Return trades, lots and takers' lots of a slot up to `since` seconds after its step; whole numbers throughout.
+    """Return trades, lots and takers' lots of a slot up to `since` seconds after its step, as whole numbers.
 
-    Every trade has at least one lot, and takers never buy more lots than there are, for floor(a + b) - floor(a) is at
-    most ceil(b).
+    Every trade has at least one lot, and takers never buy more lots than there are, for floor(a + b) -
+    floor(a) is at most ceil(b).
     """
     trades, lots, taker = totals
     begun: npt.NDArray[np.bool_] = since >= 0

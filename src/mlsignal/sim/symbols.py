@@ -28,12 +28,12 @@ class SymbolInfo:
     @property
     def tick_size(self) -> float:
         """Smallest step of a price."""
-        return 1 / 10**self.price_decimals
+        return 10.0**-self.price_decimals
 
     @property
     def lot_step(self) -> float:
         """Smallest step of an amount of the base asset."""
-        return 1 / 10**self.lot_decimals
+        return 10.0**-self.lot_decimals
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from mlsignal.sim.symbols import SymbolInfo
 
 @dataclass(frozen=True, slots=True)
 class CandleTable:
-    """Candles in whole numbers: prices in ticks, amounts in lots, quote amounts in ticks x lots; shape (n_candles,)."""
+    """Candles in whole numbers: prices in ticks, amounts in lots, quote amounts in ticks x lots."""
 
     open_time_ms: Times
     open: Times

@@ -58,8 +58,8 @@ def autoregression(shocks: Floats, weight: float, before: float) -> Floats:
 
     Notes
     -----
-    By doubling: after k rounds every element has summed its last 2^k shocks. Ends when the weight of what is older
-    falls below the last bit of a float.
+    By doubling: after k rounds every element has summed its last 2^k shocks. Ends when the weight of what is
+    older falls below the last bit of a float.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def autoregression(shocks: Floats, weight: float, before: float) -> Floats:
 
 
 def season(minute_of_day: Times) -> Floats:
-    """Return the log of the intraday factor of volatility by UTC minute of the day: high near 15:00, low near 4:00."""
+    """Return the log of volatility's factor by UTC minute of the day: high near 15:00, low near 4:00."""
     angle = 2 * math.pi * (np.arange(_DAY_MINUTES) / _DAY_MINUTES - 15 / 24)
     table = 0.28 * np.cos(angle) + 0.10 * np.cos(2 * angle)
     return np.asarray(table[minute_of_day], dtype=np.float64)
