@@ -1,6 +1,5 @@
-"""The whole story on one page: candles, features, labels, training, the choice, the scores, the exports."""
+"""The whole story on one page: candles, features, labels, training, the choice, the scores."""
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,38 +7,30 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-import polars as pl
+from joblib import parallel_config
+from threadpoolctl import threadpool_limits
 
 from mlsignal.bundle import FeatureSelection, library_versions
-from mlsignal.candles import Candles, Floats, utc
-from mlsignal.cleaning import CleaningReport
+from mlsignal.candles import Candles, Floats
 from mlsignal.config import Settings
 from mlsignal.dataset import Dataset, build_dataset
 from mlsignal.evaluation.baselines import score_baselines
-from mlsignal.evaluation.equity import Equity, signal_equity
+from mlsignal.evaluation.equity import signal_equity
 from mlsignal.evaluation.importance import permutation_importance
+from mlsignal.evaluation.record import describe_candles, describe_rows, model_scores, prediction_table, without_nan
 from mlsignal.evaluation.results import SCHEMA_VERSION, EvaluationReport
-from mlsignal.evaluation.uncertainty import score_intervals
 from mlsignal.evaluation.verdict import verdict
 from mlsignal.features.feature import compute_features
+from mlsignal.gathering import GatheredCandles
 from mlsignal.labels import direction_labels
-from mlsignal.learning.models import choose_engine
+from mlsignal.learning.models import Engine, choose_engine
 from mlsignal.learning.signal_model import SignalModel
 from mlsignal.learning.splits import Fold, holdout, time_series_folds
-from mlsignal.learning.training import (
-    CrossValidation,
-    TrainingOptions,
-    cross_validate,
-    fit_model,
-    flag_outliers,
-    score_names,
-    select_model,
-)
-from mlsignal.metrics import score_model
+from mlsignal.learning.training import CrossValidation, TrainingOptions, cross_validate, fit_model, select_model
 from mlsignal.version import __version__
 
 OnProgress = Callable[[str, int, int], None]
+"""Called with a stage's name, the steps done and their total."""
 
 
 @dataclass
@@ -57,13 +48,27 @@ class Stopwatch:
 
 
 @dataclass(frozen=True)
-class GatheredCandles:
-    """Cleaned candles and where they came from."""
+class Learned:
+    """What training left behind; nothing of it has seen the test rows.
 
-    candles: Candles
-    cleaning: CleaningReport
-    source: str
-    synthetic: bool = False
+    Attributes
+    ----------
+    dataset, split, validation
+        The rows, the 80/20 split in time, and the cross-validation inside its training side.
+    estimators
+        Each model fitted on the whole training side.
+    selected
+        The model with the best score over the folds.
+    engine
+        What the folds were fitted with; `estimators` are always plain scikit-learn.
+    """
+
+    dataset: Dataset
+    split: Fold
+    validation: CrossValidation
+    estimators: dict[str, Any]
+    selected: str
+    engine: Engine
 
 
 @dataclass(frozen=True)
@@ -79,21 +84,13 @@ class RunResult:
     selection
         Its features.
     golden
-        Some rows of features, from the test, for the bundle.
+        Test rows of features, shape (n_test, n_features); the bundle keeps a few.
     """
 
     evaluation: EvaluationReport
     model: SignalModel
     selection: FeatureSelection
     golden: Floats
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    """One model fitted on all training rows, with its test probabilities."""
-
-    estimator: Any
-    p_up: Floats
 
 
 def run_pipeline(
@@ -111,9 +108,9 @@ def run_pipeline(
     settings
         What was asked for.
     gathered
-        Candles.
+        Cleaned candles; the newest `settings.lookback_candles` of them are used.
     on_progress
-        Called with a stage's name, the steps done and their total.
+        Told of each stage.
     stopwatch
         Where the seconds of each stage are kept.
     command
@@ -121,18 +118,35 @@ def run_pipeline(
 
     Raises
     ------
-    ConfigurationError, DataError
-        If the settings do not fit together, or the candles are too few or of one class.
+    ConfigurationError
+        If the settings name what does not exist.
+    DataError
+        If the candles are too few, lack a column that a feature needs, or are of one class.
     """
     tell: OnProgress = on_progress or (lambda stage, done, total: None)
     watch = stopwatch or Stopwatch()
     selection = FeatureSelection.choose(settings.features, settings.feature_file)
+    candles = gathered.candles.last(settings.lookback_candles)
+    with threadpool_limits(1):  # threads that wait for each other cost more than they give
+        with watch.stage("features"):
+            frame = compute_features(candles, selection.features)
+            dataset = build_dataset(frame, direction_labels(candles, settings.horizon, settings.ties))
+        learned = learn(settings, dataset, tell, watch)
+        with watch.stage("evaluate"):
+            tell("evaluation", 0, 1)
+            evaluation = judge(settings, gathered, learned, {**_describe_run(settings, selection, learned), "command": command})
+            tell("evaluation", 1, 1)
+    evaluation.metrics["seconds"] = watch.seconds
+    model = SignalModel(
+        learned.estimators[learned.selected], dataset.feature_names, _describe_model(settings, candles, learned.selected)
+    )
+    return RunResult(evaluation, model, selection, dataset.X[learned.split.test])
+
+
+def learn(settings: Settings, dataset: Dataset, tell: OnProgress, watch: Stopwatch) -> Learned:
+    """Cross-validate, choose by the folds, and fit every model on the whole training side."""
     engine = choose_engine(settings.engine)
     options = TrainingOptions(settings.outliers, settings.seed, settings.trees, engine, settings.jobs)
-    candles = gathered.candles.last(settings.lookback_candles)
-    with watch.stage("features"):
-        frame = compute_features(candles, selection.features)
-        dataset = build_dataset(frame, direction_labels(candles, settings.horizon, settings.ties))
     split = holdout(dataset, settings.test_share)
     folds = time_series_folds(dataset, split.train, settings.folds)
     with watch.stage("cv"):
@@ -140,40 +154,69 @@ def run_pipeline(
             settings.models, dataset, folds, options, lambda done, total: tell("cross-validation", done, total)
         )
         selected = select_model(validation, settings.select_by)
-    with watch.stage("fit"):
-        fitted = _final_fits(settings, dataset, split, options)
-    with watch.stage("evaluate"):
-        tell("evaluation", 0, 1)
-        moved = ~dataset.tie[split.test]
-        importances = permutation_importance(
-            fitted[selected].estimator,
-            dataset.X[split.test][moved],
-            dataset.y[split.test][moved],
-            dataset.feature_names,
-            seed=settings.seed,
-            n_jobs=settings.jobs,
-        )
-        equity = signal_equity(candles, dataset.position[split.test], fitted[selected].p_up, settings.fee_bps)
-        predictions = _predictions(dataset, split, validation, fitted)
-        metrics = {
-            "schema_version": SCHEMA_VERSION,
-            "mlsignal_version": __version__,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "data": _describe_data(gathered, candles, dataset, split),
-            "settings": _describe_settings(settings, selection, engine, command),
-            "versions": library_versions(),
-            "selected": selected,
-            "models": {name: _model_scores(validation, name, dataset, split, fitted[name].p_up) for name in settings.models},
-            "baselines": score_baselines(dataset, split),
-            "economics": equity.summary,
-        }
-        metrics["verdict"] = verdict(metrics)
-        tell("evaluation", 1, 1)
-    metrics["seconds"] = watch.seconds
-    description = _describe_model(selected, settings, candles)
-    return RunResult(
-        evaluation=EvaluationReport(metrics, predictions, candles, importances, equity.curve),
-        model=SignalModel(fitted[selected].estimator, dataset.feature_names, description),
-        selection=selection,
-        golden=dataset.X[split.test],
+    plain = TrainingOptions(settings.outliers, settings.seed, settings.trees, "plain")
+    estimators = {}
+    with watch.stage("fit"), parallel_config("threading", n_jobs=settings.jobs):
+        for done, name in enumerate(settings.models, start=1):
+            estimators[name] = fit_model(name, dataset, split.train, plain)
+            tell("final fits", done, len(settings.models))
+    return Learned(dataset, split, validation, estimators, selected, engine)
+
+
+def judge(
+    settings: Settings, gathered: GatheredCandles, learned: Learned, described: dict[str, Any]
+) -> EvaluationReport:
+    """Score what was learned on the test rows, beside the baselines, before and after the fee."""
+    dataset, split, selected = learned.dataset, learned.split, learned.selected
+    test_X = dataset.X[split.test]
+    p_up = {name: estimator.predict_proba(test_X)[:, 1] for name, estimator in learned.estimators.items()}
+    equity = signal_equity(dataset.candles, dataset.position[split.test], p_up[selected], settings.fee_bps)
+    moved = ~dataset.tie[split.test]
+    importances = permutation_importance(
+        learned.estimators[selected],
+        test_X[moved],
+        dataset.y[split.test][moved],
+        dataset.feature_names,
+        seed=settings.seed,
+        n_jobs=settings.jobs,
     )
+    origin = {"source": gathered.source, "synthetic": gathered.synthetic, "cleaning": gathered.cleaning.to_dict()}
+    metrics: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "mlsignal_version": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "data": {**describe_candles(dataset.candles), **origin, **describe_rows(dataset, split)},
+        "settings": described,
+        "versions": library_versions(),
+        "selected": selected,
+        "models": {name: model_scores(learned.validation, name, dataset, split, p_up[name]) for name in p_up},
+        "baselines": score_baselines(dataset, split),
+        "economics": equity.summary,
+    }
+    metrics["verdict"] = verdict(metrics)
+    predictions = prediction_table(dataset, learned.validation, split, p_up)
+    return EvaluationReport(without_nan(metrics), predictions, dataset.candles, importances, equity.curve)
+
+
+def _describe_run(settings: Settings, selection: FeatureSelection, learned: Learned) -> dict[str, Any]:
+    """Return the settings that decide the numbers."""
+    described = selection.describe()
+    names = ("horizon", "ties", "outliers", "folds", "test_share", "select_by", "seed", "trees", "fee_bps")
+    return {
+        **{name: getattr(settings, name) for name in names},
+        "lookback_candles": settings.lookback_candles,
+        "models": list(settings.models),
+        "features": list(settings.features),
+        "feature_names": described["columns"],
+        "feature_file": described["feature_file"],
+        "engine": learned.engine,
+    }
+
+
+def _describe_model(settings: Settings, candles: Candles, selected: str) -> dict[str, Any]:
+    return {
+        "name": selected,
+        "symbol": candles.symbol,
+        "interval": candles.interval.value,
+        "horizon": settings.horizon,
+    }

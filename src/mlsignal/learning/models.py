@@ -78,7 +78,6 @@ def random_forest(context: ModelContext) -> Any:
         max_samples=0.2,
         class_weight="balanced",
         random_state=context.seed,
-        n_jobs=1,
     )
 
 

@@ -1,0 +1,123 @@
+"""The parts of metrics.json and of predictions.parquet, as they are described in docs/reference/metrics.md."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mlsignal.candles import VALUE_COLUMNS, Candles, Floats, Times, utc
+from mlsignal.dataset import Dataset
+from mlsignal.evaluation.uncertainty import score_intervals
+from mlsignal.learning.outliers import Fence
+from mlsignal.learning.splits import Fold
+from mlsignal.learning.training import CrossValidation, score_names
+from mlsignal.metrics import score_model
+
+TEST = "test"
+
+
+def describe_candles(candles: Candles) -> dict[str, Any]:
+    """Return symbol, interval, span, gaps and the hash of candles."""
+    gaps = candles.gaps
+    return {
+        "symbol": candles.symbol,
+        "interval": candles.interval.value,
+        "candles": len(candles),
+        "start": candles.start.isoformat(),
+        "end": candles.end.isoformat(timespec="milliseconds"),
+        "gaps": len(gaps),
+        "missing": sum(gap.missing for gap in gaps),
+        "sha256": hash_candles(candles),
+    }
+
+
+def hash_candles(candles: Candles) -> str:
+    """Return the SHA-256 of open times and value columns: equal for equal candles, wherever they came from."""
+    digest = hashlib.sha256(f"{candles.symbol} {candles.interval.value}".encode())
+    digest.update(np.ascontiguousarray(candles.open_time_ms).astype("<i8").data)
+    for name in VALUE_COLUMNS:
+        if name in candles.columns:
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(candles.column(name)).astype("<f8").data)
+    return digest.hexdigest()
+
+
+def describe_rows(dataset: Dataset, split: Fold) -> dict[str, Any]:
+    """Return how many rows there are, and the share of ups, ties and outliers among them."""
+    fence = Fence.fit(dataset.last_return[split.train])
+    outside = {
+        side: float(fence.outside(dataset.last_return[rows]).mean())
+        for side, rows in (("train", split.train), ("test", split.test))
+    }
+    candles = dataset.candles
+    train_end = utc(int(candles.close_time_ms[dataset.position[split.train[-1]]]))
+    test_start = utc(int(candles.close_time_ms[dataset.position[split.test[0]]]))
+    return {
+        "rows": len(dataset),
+        "train_rows": len(split.train),
+        "purged_rows": split.purged,
+        "test_rows": len(split.test),
+        "train_end": train_end.isoformat(timespec="milliseconds"),
+        "test_start": test_start.isoformat(timespec="milliseconds"),
+        "up_share": float(dataset.y.mean()),
+        "tie_share": float(dataset.tie.mean()),
+        "outlier_share": outside,
+    }
+
+
+def model_scores(
+    validation: CrossValidation, name: str, dataset: Dataset, split: Fold, p_up: Floats
+) -> dict[str, Any]:
+    """Return a model's scores over the folds, and on the test rows with their intervals."""
+    scores = score_names(validation.results[name][0].scores)
+    cv = {score: _spread(validation.values(name, score)) for score in scores}
+    y, tie = dataset.y[split.test], dataset.tie[split.test]
+    test = score_model(y, tie, p_up)
+    test["ci"] = score_intervals(y, p_up, test)
+    test["without_ties"]["ci"] = score_intervals(y[~tie], p_up[~tie], test["without_ties"])
+    return {"cv": cv, "test": test}
+
+
+def _spread(values: Floats) -> dict[str, Any]:
+    return {"mean": float(values.mean()), "std": float(values.std(ddof=1)), "folds": values.tolist()}
+
+
+def prediction_table(
+    dataset: Dataset, validation: CrossValidation, split: Fold, test_p_up: Mapping[str, Floats]
+) -> pl.DataFrame:
+    """Return every out-of-sample probability: one row a candle, fold ("1".. or "test") and model."""
+    times = dataset.candles.to_polars().select("open_time", "close_time")
+    parts: list[pl.DataFrame] = []
+    for name, results in validation.results.items():
+        folds = [(str(number), result.rows, result.p_up) for number, result in enumerate(results, start=1)]
+        for fold, rows, p_up in [*folds, (TEST, split.test, test_p_up[name])]:
+            parts.append(_prediction_part(dataset, times, name, fold, rows, p_up))
+    return pl.concat(parts)
+
+
+def _prediction_part(
+    dataset: Dataset, times: pl.DataFrame, model: str, fold: str, rows: Times, p_up: Floats
+) -> pl.DataFrame:
+    return times[dataset.position[rows]].select(
+        pl.lit(dataset.candles.symbol).alias("symbol"),
+        "open_time",
+        "close_time",
+        pl.lit(fold).alias("fold"),
+        pl.lit(model).alias("model"),
+        pl.Series("p_up", p_up),
+        pl.Series("label", dataset.y[rows]),
+        pl.Series("tie", dataset.tie[rows]),
+    )
+
+
+def without_nan(value: Any) -> Any:
+    """Return a copy in which every float that is not finite is None, as JSON needs it."""
+    if isinstance(value, Mapping):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [without_nan(item) for item in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
