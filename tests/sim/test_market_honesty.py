@@ -90,6 +90,16 @@ def test_oracle_is_calibrated(market, symbol):
     assert abs(surprise.mean()) < 4 * surprise.std() / math.sqrt(len(surprise))
 
 
+def test_oracle_leaves_nothing_for_other_knowledge(market):
+    up, moved = _up_and_moved(market, "BTCUSDT")
+    p_up = market.oracle("BTCUSDT", "1m", N)
+    for symbol in market.symbols:
+        for name, holds in _conditions(market.candles(symbol, "1m", N)).items():
+            chosen = moved & np.concatenate([[False], holds[:-1]])
+            p = p_up[chosen]
+            assert abs((up[chosen] - p).sum()) / math.sqrt((p * (1 - p)).sum()) < 4, (symbol, name)
+
+
 def test_planted_symbol_rewards_the_oracle_and_little_else(market):
     up, moved = _up_and_moved(market, "BTCUSDT")
     p_up = market.oracle("BTCUSDT", "1m", N)
