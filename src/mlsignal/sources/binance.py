@@ -26,6 +26,9 @@ BASE_URL = "https://api.binance.com"
 Progress = Callable[[int, int], None]
 """Called with the candles that are done, and the candles expected in all."""
 
+_EXCHANGE_HOSTS = frozenset(
+    f"{host}.binance.com" for host in ("api", "api-gcp", "api1", "api2", "api3", "api4")
+) | {"data-api.binance.vision"}
 _PAGE = 1000  # the exchange's largest
 _KLINES_WEIGHT, _INFO_WEIGHT, _TIME_WEIGHT = 2, 20, 1
 _CLOCK_TOLERANCE_MS = 5_000
@@ -127,6 +130,14 @@ class BinanceSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def origin(self) -> str:
+        """Whose candles these are: the exchange's, or those of another host, which must never mix with them."""
+        url = httpx2.URL(self.base_url)
+        if url.host in _EXCHANGE_HOSTS:
+            return self.name
+        return url.host if url.port is None else f"{url.host}-{url.port}"
 
     def close(self) -> None:
         """Close the connections."""

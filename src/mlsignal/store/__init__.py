@@ -1,0 +1,5 @@
+"""The Parquet store of raw klines: topped up instead of fetched again, written atomically, read without a lock."""
+
+from mlsignal.store.store import Store, StoreReport
+
+__all__ = ["Store", "StoreReport"]
