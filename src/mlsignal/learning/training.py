@@ -31,7 +31,8 @@ class TrainingOptions:
     seed, n_trees, engine
         See `ModelContext`.
     n_jobs
-        Fits at a time, each on one thread; the numbers do not depend on it.
+        Fits at a time, each on one thread, or threads of the accelerated engine, one fit at a time; the numbers do not
+        depend on it.
     """
 
     outliers: Outliers = "remove"
@@ -92,7 +93,7 @@ def fit_model(name: str, dataset: Dataset, rows: Times, options: TrainingOptions
             f"{dataset.candles.symbol}: cannot learn from {len(y)} training rows of one class ({only}); "
             "give more candles, or candles whose price moves"
         )
-    context = ModelContext(len(kept), options.seed, options.n_trees, options.engine)
+    context = ModelContext(len(kept), options.seed, options.n_trees, options.engine, options.n_jobs)
     estimator = build_model(name, context)
     if options.outliers == "winsorise":
         estimator = make_pipeline(IQRClipper(), estimator)
@@ -131,7 +132,8 @@ def cross_validate(
         p_up = estimator.predict_proba(dataset.X[fold.test])[:, 1]
         return FoldResult(fold.test, p_up, score_model(dataset.y[fold.test], dataset.tie[fold.test], p_up))
 
-    parallel = Parallel(n_jobs=options.n_jobs, prefer="threads", return_as="generator")
+    at_a_time = 1 if options.engine == "accel" else options.n_jobs
+    parallel = Parallel(n_jobs=at_a_time, prefer="threads", return_as="generator")
     found: dict[tuple[str, int], FoldResult] = {}
     for task, result in zip(tasks, parallel(delayed(fit_and_score)(*task) for task in tasks), strict=True):
         found[task] = result

@@ -1,0 +1,257 @@
+"""The command line: thin commands over the package; heavy libraries load inside the commands.
+
+Exit codes: 0 done ("no edge" is done) · 1 a bug · 2 usage or configuration · 3 data missing, broken or too few ·
+4 exchange or network · 5 model or bundle refused · 6 the audit found a leak · 7 output not writable.
+"""
+
+import logging
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlsignal.errors import ConfigurationError, MlSignalError
+from mlsignal.version import __version__
+
+if TYPE_CHECKING:
+    from mlsignal.config import Settings
+
+EXIT_CODES = (
+    "Exit codes: 0 done · 2 usage or configuration · 3 data · 4 exchange or network · 5 model or bundle · 6 leak found · "
+    "7 output not writable · 1 a bug."
+)
+
+app = typer.Typer(
+    name="mlsignal",
+    help="From crypto candles to a trading signal that can be trusted.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+candles_app = typer.Typer(
+    help="Fetch candles into the store, and list what is there.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(candles_app, name="candles")
+
+Source = Annotated[str | None, typer.Option(help="binance, a Parquet, CSV or zip file, or a folder of SYMBOL-INTERVAL files.  [binance]")]
+Symbol = Annotated[str | None, typer.Option(help="Market, by the exchange's name.  [BTCUSDT]")]
+IntervalName = Annotated[str | None, typer.Option(help="Length of a candle: 1s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 3d 1w 1M.  [1m]")]
+Lookback = Annotated[int | None, typer.Option(help="How many of the newest closed candles to use, warm-up included.  [50000]")]
+MaxAge = Annotated[float | None, typer.Option(help="Minutes for which the newest stored candle is new enough.  [30]")]
+StoreFolder = Annotated[Path | None, typer.Option("--store", help="Folder of the candle store.  [the platform's cache folder]")]
+BaseUrl = Annotated[str | None, typer.Option(help="Host of the exchange's REST interface.  [https://api.binance.com]")]
+Features = Annotated[str | None, typer.Option(help="Feature sets, separated by commas.  [classic]")]
+FeatureFile = Annotated[Path | None, typer.Option(help="Python file with features of your own (@feature); it is run as code.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, nothing else.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    context: typer.Context,
+    config: Annotated[Path | None, typer.Option(help="TOML file with settings.  [mlsignal.toml, where there is one]")] = None,
+    debug: Annotated[bool, typer.Option(help="Show the log, and the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """From crypto candles to a trading signal that can be trusted."""
+    del version
+    context.obj = config
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr
+    )
+
+
+def _settings(context: typer.Context, **more: Any) -> "Settings":
+    """Gather the settings: those of the command's options that are settings, `more`, and what stands elsewhere."""
+    from mlsignal.config import Settings, load_settings
+
+    told = {name: value for name, value in context.params.items() if name in Settings.model_fields}
+    return load_settings({**told, **more}, path=context.obj)
+
+
+@app.command(epilog="Example: mlsignal run --symbol ETHUSDT --interval 15m --lookback-candles 20000 --output runs/eth")
+def run(
+    context: typer.Context,
+    source: Source = None,
+    symbol: Symbol = None,
+    interval: IntervalName = None,
+    lookback_candles: Lookback = None,
+    max_age_minutes: MaxAge = None,
+    store: StoreFolder = None,
+    binance_base_url: BaseUrl = None,
+    features: Features = None,
+    feature_file: FeatureFile = None,
+    horizon: Annotated[int | None, typer.Option(help="Candles ahead to foresee.  [1]")] = None,
+    ties: Annotated[str | None, typer.Option(help="Unchanged closes: down, or drop from training.  [down]")] = None,
+    outliers: Annotated[str | None, typer.Option(help="Outlying training rows: remove, winsorise or none.  [remove]")] = None,
+    models: Annotated[str | None, typer.Option(help="Models, separated by commas.  [logistic_regression,random_forest]")] = None,
+    folds: Annotated[int | None, typer.Option(help="Folds of the cross-validation in time.  [10]")] = None,
+    test_share: Annotated[float | None, typer.Option(help="Share of the rows, the newest, kept for the test.  [0.2]")] = None,
+    select_by: Annotated[str | None, typer.Option(help="Score that chooses the model over the folds.  [f1_up]")] = None,
+    trees: Annotated[int | None, typer.Option(help="Trees of the forest.  [100]")] = None,
+    engine: Annotated[str | None, typer.Option(help="auto, plain (scikit-learn) or accel (scikit-learn-intelex).  [auto]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of every random number.  [0]")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Fits at a time.  [cores]")] = None,
+    fee_bps: Annotated[float | None, typer.Option(help="Fee of each side, basis points.  [10]")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder of the run.  [runs/TIME-SYMBOL-INTERVAL]")] = None,
+    json: Json = False,
+) -> None:
+    """Fetch candles, train, validate, choose, judge, and export the model with a report."""
+    settings = _settings(context)
+    from mlsignal.apps.jobs import run_job, show_run
+
+    result, folder = run_job(settings, output, command=_command_line(), quiet=json)
+    show_run(result, folder, as_json=json)
+
+
+@app.command(epilog="Example: mlsignal features --source btc.parquet --symbol BTCUSDT --output features.parquet")
+def features(
+    context: typer.Context,
+    output: Annotated[Path, typer.Option(help="Parquet file to write.")],
+    source: Source = None,
+    symbol: Symbol = None,
+    interval: IntervalName = None,
+    lookback_candles: Lookback = None,
+    max_age_minutes: MaxAge = None,
+    store: StoreFolder = None,
+    binance_base_url: BaseUrl = None,
+    features: Features = None,
+    feature_file: FeatureFile = None,
+    json: Json = False,
+) -> None:
+    """Compute the features of every candle and write them to a Parquet file."""
+    settings = _settings(context)
+    from mlsignal.apps.jobs import features_job
+
+    features_job(settings, output, as_json=json)
+
+
+@app.command(epilog="Example: mlsignal predict runs/btc --source binance --lookback-candles 1000 --output predictions.parquet")
+def predict(
+    context: typer.Context,
+    bundle: Annotated[Path, typer.Argument(help="A run's folder, or its model.mlsignal.")],
+    source: Source = None,
+    symbol: Annotated[str | None, typer.Option(help="Market.  [the bundle's]")] = None,
+    interval: Annotated[str | None, typer.Option(help="Length of a candle.  [the bundle's, and no other]")] = None,
+    lookback_candles: Annotated[int | None, typer.Option(help="How many of the newest closed candles to read, warm-up included.  [50000]")] = None,
+    max_age_minutes: MaxAge = None,
+    store: StoreFolder = None,
+    binance_base_url: BaseUrl = None,
+    feature_file: FeatureFile = None,
+    output: Annotated[Path | None, typer.Option(help="Parquet file to write; without it the newest rows are shown.")] = None,
+    json: Json = False,
+) -> None:
+    """Score candles with an exported model."""
+    from mlsignal.apps.jobs import predict_job
+
+    predict_job(lambda known: _settings(context, **known), context.params, bundle, output, as_json=json)
+
+
+@candles_app.command("fetch", epilog="Example: mlsignal candles fetch BTCUSDT ETHUSDT --interval 1m --interval 1h --lookback-candles 100000")
+def candles_fetch(
+    context: typer.Context,
+    symbols: Annotated[list[str], typer.Argument(help="Markets, by the exchange's names.")],
+    interval: Annotated[list[str] | None, typer.Option(help="Length of a candle; may be given again.  [1m]")] = None,
+    lookback_candles: Lookback = None,
+    max_age_minutes: MaxAge = None,
+    store: StoreFolder = None,
+    source: Source = None,
+    binance_base_url: BaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Fetch candles into the store: what is missing only, in whole months or parts of them."""
+    settings = _settings(context, interval=interval[0] if interval else None)
+    from mlsignal.apps.jobs import fetch_job
+
+    fetch_job(settings, symbols, interval or [settings.interval], as_json=json)
+
+
+@candles_app.command("list", epilog="Example: mlsignal candles list --json")
+def candles_list(context: typer.Context, store: StoreFolder = None, json: Json = False) -> None:
+    """List the series in the store, with their spans and gaps."""
+    settings = _settings(context)
+    from mlsignal.apps.jobs import list_job
+
+    list_job(settings, as_json=json)
+
+
+@app.command(epilog="Example: mlsignal exchange --port 8080 --seed 7, then mlsignal run --binance-base-url http://127.0.0.1:8080")
+def exchange(
+    port: Annotated[int, typer.Option(help="Port on the loopback; 0 takes a free one.", min=0, max=65535)] = 8080,
+    seed: Annotated[int, typer.Option(help="Of the market.", min=0)] = 0,
+) -> None:
+    """Serve a simulated exchange (SYNTHETIC) on this machine until interrupted."""
+    from mlsignal.apps.jobs import exchange_job
+
+    exchange_job(port, seed)
+
+
+@app.command(epilog="Example: mlsignal demo --seed 7 --lookback-candles 20000")
+def demo(
+    context: typer.Context,
+    seed: Annotated[int, typer.Option(help="Of the market and of the models.", min=0)] = 7,
+    lookback_candles: Annotated[int, typer.Option(help="Candles of the SYNTHETIC market to use.", min=2000)] = 50_000,
+    output: Annotated[Path | None, typer.Option(help="Folder of the run.  [runs/demo]")] = None,
+    json: Json = False,
+) -> None:
+    """Run everything against a simulated exchange (SYNTHETIC), over HTTP, and open nothing to the network."""
+    from mlsignal.apps.demo import demo_job
+
+    fixed = {"symbol": "BTCUSDT", "interval": "1m", "source": "binance"}
+    demo_job(
+        lambda known: _settings(context, **fixed, **known), output or Path("runs/demo"), _command_line(), as_json=json
+    )
+
+
+def _command_line() -> str:
+    return shlex.join(["mlsignal", *sys.argv[1:]])
+
+
+def main() -> None:
+    """Run the command line; end with one line and an exit code where something is wrong."""
+    # Threads that wait for each other cost more than they give; must be set before the libraries load.
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
+    from mlsignal.apps.messages import print_error
+
+    try:
+        result = app(standalone_mode=False)
+    except MlSignalError as error:
+        if "--debug" in sys.argv:
+            raise
+        print_error(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        print_error("interrupted")
+        return 130
+    except BrokenPipeError:
+        return 0
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # every usage error of the command-line library has it
+            return _bug(error)
+        print_error(str(error.format_message()) or "no command given; see mlsignal --help")
+        return ConfigurationError.exit_code
+    return result if isinstance(result, int) else 0
+
+
+def _bug(error: Exception) -> int:
+    from mlsignal.apps.messages import print_error
+
+    if "--debug" in sys.argv:
+        raise error
+    print_error(f"a bug, please report it: {type(error).__name__}: {error} (mlsignal --debug ... shows where)")
+    return MlSignalError.exit_code

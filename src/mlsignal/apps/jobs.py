@@ -1,0 +1,195 @@
+"""What the commands do: settings in, files and tables out."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from mlsignal.apps.messages import print_note
+from mlsignal.apps.terminal import StageProgress, output, print_scores, print_table
+from mlsignal.config import Settings
+from mlsignal.errors import ConfigurationError
+from mlsignal.exporting import default_output, metrics_json, run_folder, write_run, write_table
+from mlsignal.gathering import GatheredCandles, gather_candles
+from mlsignal.workflow import RunResult, Stopwatch, run_pipeline
+
+SYNTHETIC_NOTE = "SYNTHETIC market: no price here was ever paid"
+SHOWN_ROWS = 10
+
+
+def run_job(settings: Settings, target: Path | None, *, command: str, quiet: bool = False) -> tuple[RunResult, Path]:
+    """Run the whole pipeline and write its folder; return the result and the folder."""
+    watch = Stopwatch()
+    folder = target or default_output(settings.symbol, settings.interval, datetime.now(UTC))
+    with run_folder(folder) as beside, StageProgress(quiet=quiet) as progress:
+        with watch.stage("fetch"):
+            gathered = gather_candles(settings, on_progress=progress.candles)
+        result = run_pipeline(settings, gathered, on_progress=progress, stopwatch=watch, command=command)
+        progress("export", 0, 1)
+        write_run(result, beside, watch)
+        progress("export", 1, 1)
+    return result, folder
+
+
+def show_run(result: RunResult, folder: Path, *, as_json: bool) -> None:
+    """Print the scores and the verdict, or metrics.json."""
+    metrics = result.evaluation.metrics
+    if as_json:
+        print(metrics_json(metrics), end="")  # noqa: T201  # the command line's own output
+        return
+    console = output()
+    print_scores(console, metrics)
+    console.print()
+    console.print(f"report  {folder / 'report.html'}", soft_wrap=True, highlight=False)
+    console.print(f"model   {folder / 'best_model.pkl'}, {folder / 'model.mlsignal'}", soft_wrap=True, highlight=False)
+
+
+def features_job(settings: Settings, target: Path, *, as_json: bool) -> None:
+    """Compute features and write them."""
+    from mlsignal.features.feature import compute_features
+    from mlsignal.features.sets import select_features
+
+    selected = select_features(settings.features, settings.feature_file)
+    gathered = _gather(settings, quiet=as_json)
+    frame = compute_features(gathered.candles, selected)
+    table = frame.to_polars()
+    write_table(table, target)
+    whole = int(table.select(pl.all_horizontal(pl.col(frame.names).is_not_nan()).sum()).item())
+    facts = {"rows": table.height, "whole_rows": whole, "features": list(frame.names), "output": str(target)}
+    if as_json:
+        _print_json({"symbol": settings.symbol, "interval": settings.interval, "synthetic": gathered.synthetic, **facts})
+    else:
+        print_note(f"{target}: {table.height:,} rows of {len(frame.names)} features, {whole:,} of them past the warm-up")
+
+
+def predict_job(
+    settings_with: Callable[[Mapping[str, Any]], Settings],
+    given: Mapping[str, Any],
+    bundle_path: Path,
+    target: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Score candles with a bundle; its symbol and interval are used where none are given."""
+    from mlsignal.bundle import load_bundle
+
+    bundle = load_bundle(bundle_path, given.get("feature_file"))
+    known = {"symbol": given.get("symbol") or bundle.symbol, "interval": given.get("interval") or bundle.interval}
+    settings = settings_with(known)
+    if settings.interval != bundle.interval:
+        raise ConfigurationError(f"interval: the bundle was trained on {bundle.interval} candles, found {settings.interval}")
+    gathered = _gather(settings, quiet=as_json)
+    if settings.symbol != bundle.symbol:
+        print_note(f"note: the bundle was trained on {bundle.symbol}, not on {settings.symbol}")
+    predictions = bundle.predict(gathered.candles)
+    if gathered.synthetic:
+        print_note(SYNTHETIC_NOTE)
+    if target is not None:
+        write_table(predictions, target)
+    _show_predictions(predictions, bundle.manifest["label"]["horizon"], target, as_json=as_json)
+
+
+def _show_predictions(predictions: pl.DataFrame, horizon: int, target: Path | None, *, as_json: bool) -> None:
+    scored = predictions.filter(pl.col("p_up").is_not_nan())
+    newest = scored.tail(SHOWN_ROWS)
+    if as_json:
+        rows = [
+            {"symbol": row["symbol"], "close_time": row["close_time"].isoformat(), "p_up": row["p_up"], "signal": row["signal"]}
+            for row in newest.iter_rows(named=True)
+        ]
+        facts = {"rows": predictions.height, "scored": scored.height, "horizon": horizon}
+        _print_json({**facts, "output": None if target is None else str(target), "newest": rows})
+        return
+    rows_shown = [
+        [row["symbol"], f"{row['close_time']:%Y-%m-%d %H:%M:%S}", f"{row['p_up']:.4f}", row["signal"]]
+        for row in newest.iter_rows(named=True)
+    ]
+    print_table(output(), ["symbol", "known at (UTC)", "P(up)", "signal"], rows_shown, frozenset({2}))
+    if target is not None:
+        print_note(f"{target}: {predictions.height:,} rows, {scored.height:,} of them past the warm-up")
+    elif not scored.height:
+        print_note("no row is past the warm-up: give more candles (--lookback-candles)")
+
+
+def fetch_job(settings: Settings, symbols: Sequence[str], intervals: Sequence[str], *, as_json: bool) -> None:
+    """Fetch several series into the store, one after the other."""
+    if Path(settings.source).exists():
+        raise ConfigurationError(f"source: {settings.source} is a file or folder, which is read where it is; nothing to fetch")
+    facts = []
+    for symbol in symbols:
+        for interval in intervals:
+            wanted = settings.model_copy(update={"symbol": symbol, "interval": interval})
+            gathered = _gather(wanted, quiet=as_json)
+            facts.append(_fetched(gathered))
+            if not as_json:
+                print_note(f"{gathered.candles!r}; {gathered.cleaning.summary()}")
+    if as_json:
+        _print_json(facts)
+
+
+def _fetched(gathered: GatheredCandles) -> dict[str, Any]:
+    candles, stored = gathered.candles, gathered.stored
+    return {
+        "symbol": candles.symbol,
+        "interval": candles.interval.value,
+        "candles": len(candles),
+        "start": candles.start.isoformat(),
+        "end": candles.end.isoformat(),
+        "synthetic": gathered.synthetic,
+        "rows_fetched": stored.rows_fetched if stored else None,
+        "cleaning": gathered.cleaning.to_dict(),
+    }
+
+
+def list_job(settings: Settings, *, as_json: bool) -> None:
+    """List the series of the store."""
+    from mlsignal.store.listing import list_series
+
+    found = list_series(settings.store)
+    if as_json:
+        _print_json([entry.to_dict() for entry in found])
+        return
+    if not found:
+        print_note(f"{settings.store}: no candles yet; mlsignal candles fetch BTCUSDT brings some")
+        return
+    rows = [
+        [
+            entry.origin,
+            entry.symbol,
+            entry.interval,
+            f"{entry.candles:,}",
+            f"{entry.start:%Y-%m-%d %H:%M}",
+            f"{entry.end:%Y-%m-%d %H:%M}",
+            f"{entry.gaps:,}",
+            f"{entry.missing:,}",
+            f"{entry.bytes / 1e6:.1f} MB",
+        ]
+        for entry in found
+    ]
+    headings = ["origin", "symbol", "interval", "candles", "first (UTC)", "last (UTC)", "gaps", "absent", "size"]
+    print_table(output(), headings, rows, frozenset({3, 6, 7, 8}))
+
+
+def exchange_job(port: int, seed: int) -> None:
+    """Serve the simulated exchange until a signal ends it."""
+    from mlsignal.sim.exchange import run_exchange
+
+    def announce(base_url: str, start: datetime) -> None:
+        print_note(
+            f"SYNTHETIC exchange, seed {seed}, at {base_url} (market start {start.isoformat()}); "
+            f"try: mlsignal run --binance-base-url {base_url}"
+        )
+
+    run_exchange(port, seed, on_ready=announce)
+
+
+def _gather(settings: Settings, *, quiet: bool) -> GatheredCandles:
+    with StageProgress(quiet=quiet) as progress:
+        return gather_candles(settings, on_progress=progress.candles)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, allow_nan=False))  # noqa: T201  # the command line's own output

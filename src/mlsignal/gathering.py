@@ -1,0 +1,83 @@
+"""Candles for a job: from a file as they are, from an exchange through the store; cleaned either way."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from mlsignal.candles import Candles, Interval
+from mlsignal.cleaning import CleaningReport, clean
+from mlsignal.config import Settings
+from mlsignal.errors import TooFewCandlesError
+from mlsignal.sources.files import FileSource
+from mlsignal.sources.registry import opened_source
+from mlsignal.store.store import Store, StoreReport
+
+OnCandles = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class GatheredCandles:
+    """Cleaned candles and where they came from.
+
+    Attributes
+    ----------
+    candles
+        Closed candles, ascending.
+    cleaning
+        What was set apart, and why.
+    source
+        Where they came from, for people.
+    synthetic
+        True where a simulated exchange made them.
+    stored
+        What the store had; None where no store was used.
+    """
+
+    candles: Candles
+    cleaning: CleaningReport
+    source: str
+    synthetic: bool = False
+    stored: StoreReport | None = None
+
+
+def gather_candles(settings: Settings, *, on_progress: OnCandles | None = None) -> GatheredCandles:
+    """Fetch, store and clean the newest `settings.lookback_candles` closed candles.
+
+    Raises
+    ------
+    ConfigurationError
+        If source, symbol or interval cannot be right.
+    DataError
+        If there are no candles, or a file is broken.
+    ExchangeError
+        If the exchange refuses or cannot be reached.
+    OutputError
+        If the store cannot be written.
+    """
+    interval = Interval.parse(settings.interval)
+    stored: StoreReport | None = None
+    with opened_source(settings.source, settings, on_progress=on_progress) as source:
+        if isinstance(source, FileSource):
+            raw = source.fetch(settings.symbol, interval, limit=settings.lookback_candles)
+        else:
+            raw, stored = Store(settings.store).load(
+                settings.symbol,
+                interval,
+                source,
+                limit=settings.lookback_candles,
+                max_age_minutes=settings.max_age_minutes,
+            )
+        name, synthetic = source.name, bool(getattr(source, "synthetic", False))
+    return _cleaned(settings, interval, raw, name, synthetic, stored)
+
+
+def _cleaned(
+    settings: Settings, interval: Interval, raw: pl.DataFrame, name: str, synthetic: bool, stored: StoreReport | None
+) -> GatheredCandles:
+    candles, report = clean(raw, settings.symbol, interval)
+    if not len(candles):
+        raise TooFewCandlesError(
+            f"{settings.symbol} {interval.value}: no usable candle in the {raw.height} rows of {name} ({report.summary()})"
+        )
+    return GatheredCandles(candles, report, name, synthetic, stored)
