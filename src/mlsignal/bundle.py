@@ -1,7 +1,8 @@
 """The exported model: a folder with a manifest and a model file that runs no code when it is read.
 
-``model.mlsignal/`` holds ``manifest.json`` (what the model is, what it was trained on, hashes, versions, golden rows) and
-``model.skops``. Loading checks every hash, allows reviewed types only, and refuses what differs, naming the difference.
+``model.mlsignal/`` holds ``manifest.json`` (what the model is, what it was trained on, hashes, versions, golden rows)
+and ``model.skops``. Loading checks every hash, allows reviewed types only, and refuses what differs, naming the
+difference.
 """
 
 import hashlib
@@ -120,7 +121,9 @@ class Bundle:
             If the candles are of another interval.
         """
         if candles.interval.value != self.interval:
-            raise ModelError(f"bundle: trained on {self.interval} candles, found {candles.interval.value}; use the same interval")
+            raise ModelError(
+                f"bundle: trained on {self.interval} candles, found {candles.interval.value}; use the same interval"
+            )
         frame = compute_features(candles, self.features)
         p_up = self.model.predict_proba(frame.values)[:, 1]
         scored = pl.col("p_up").is_not_nan()
@@ -206,7 +209,8 @@ def load_bundle(path: Path, feature_file: Path | None = None) -> Bundle:
     if found != manifest["model"]["sha256"]:
         raise ModelError(
             f"bundle {directory}: {MODEL_FILE} is not the file that the manifest describes (SHA-256 expected "
-            f"{manifest['model']['sha256'][:12]}…, found {found[:12]}…); export the model again, or copy the folder whole"
+            f"{manifest['model']['sha256'][:12]}…, found {found[:12]}…); export the model again, or copy the "
+            "folder whole"
         )
     description = {key: value for key, value in manifest["model"].items() if key not in ("file", "sha256")}
     model = SignalModel(_load_estimator(model_path), manifest["features"]["columns"], description)
@@ -272,7 +276,9 @@ def _load_estimator(path: Path) -> Any:
         unknown = set(skops.io.get_untrusted_types(file=path))
         refused = sorted(unknown - ALLOWED_TYPES)
         if refused:
-            raise ModelError(f"bundle: {path.name} holds types that are not allowed: {', '.join(refused)}; nothing was loaded")
+            raise ModelError(
+                f"bundle: {path.name} holds types that are not allowed: {', '.join(refused)}; nothing was loaded"
+            )
         return skops.io.load(path, trusted=sorted(unknown))
     except ModelError:
         raise
@@ -292,7 +298,8 @@ def _verify_golden(directory: Path, manifest: dict[str, Any], model: SignalModel
     ]
     if not difference <= GOLDEN_TOLERANCE:
         raise ModelError(
-            f"bundle {directory}: the model gives other probabilities than when it was made (largest difference {difference:.3g}); "
+            f"bundle {directory}: the model gives other probabilities than when it was made (largest "
+            f"difference {difference:.3g}); "
             f"{'; '.join(other) or 'the library versions are the same'}"
         )
     if other:

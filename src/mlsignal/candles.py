@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
@@ -115,7 +116,7 @@ class Interval(StrEnum):
             return months.astype("datetime64[ms]").astype(np.int64)
         return open_time_ms + n * self.milliseconds
 
-    def count(self, first_open_ms: int, last_open_ms: int) -> int:
+    def grid_size(self, first_open_ms: int, last_open_ms: int) -> int:
         """Count the candles of a whole grid from the first to the last open time, both included."""
         if self.value == _MONTH:
             first, last = (np.datetime64(t, "ms").astype("datetime64[M]") for t in (first_open_ms, last_open_ms))
@@ -362,7 +363,7 @@ class Candles:
         if not len(self):
             return []
         edges = [0, *self.gap_starts.tolist(), len(self)]
-        return list(zip(edges[:-1], edges[1:], strict=True))
+        return list(pairwise(edges))
 
     @property
     def segment_ids(self) -> Times:
@@ -378,7 +379,7 @@ class Candles:
         for position in self.gap_starts.tolist():
             first = self.interval.next(int(self.open_time_ms[position - 1]))
             last = self.interval.next(int(self.open_time_ms[position]), -1)
-            found.append(Gap(utc(first), utc(last), self.interval.count(first, last)))
+            found.append(Gap(utc(first), utc(last), self.interval.grid_size(first, last)))
         return tuple(found)
 
     def segments(self) -> Iterator["Candles"]:
@@ -412,7 +413,8 @@ class Candles:
         if bad.any():
             first = int(np.argmax(bad))
             raise CandleError(
-                f"candles of {self.symbol} {self.interval.value}: {reason} at {utc(int(self.open_time_ms[first])):%Y-%m-%d %H:%M:%S} "
+                f"candles of {self.symbol} {self.interval.value}: {reason} at "
+                f"{utc(int(self.open_time_ms[first])):%Y-%m-%d %H:%M:%S} "
                 f"(row {first}, {int(bad.sum())} in all); mlsignal.clean() sets such rows apart"
             )
 

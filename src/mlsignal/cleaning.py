@@ -78,9 +78,7 @@ class CleaningReport:
             (self.zero_volume, f"{self.zero_volume} without trades"),
         ]
         found = [text for count, text in counts if count]
-        return (
-            f"{self.kept} of {_plural(self.rows, 'row')} kept: {', '.join(found) or 'nothing to complain of'}"
-        )
+        return f"{self.kept} of {_plural(self.rows, 'row')} kept: {', '.join(found) or 'nothing to complain of'}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the rows set apart, ready for JSON."""
@@ -154,9 +152,7 @@ def clean(frame: pl.DataFrame, symbol: str, interval: str | Interval) -> tuple[C
     if rows is not None:
         times = times[rows]
         values = {name: column[rows] for name, column in values.items()}
-    candles = Candles(
-        symbol, interval, _read_only(times), {name: _read_only(v) for name, v in values.items()}
-    )
+    candles = Candles(symbol, interval, _read_only(times), {name: _read_only(v) for name, v in values.items()})
     irregular = _irregular_close_times(frame, rows, candles)
     return candles, _report(frame, candles, reasons, identical, out_of_order, irregular)
 
@@ -178,9 +174,7 @@ def _arrays(frame: pl.DataFrame, symbol: str) -> tuple[Times, dict[str, Floats]]
             if name in frame.columns
         }
     except pl.exceptions.PolarsError as error:
-        raise CandleError(
-            f"candles of {symbol}: a value is not a number ({str(error).splitlines()[0]})"
-        ) from None
+        raise CandleError(f"candles of {symbol}: a value is not a number ({str(error).splitlines()[0]})") from None
     return times.astype(np.int64, copy=False), values
 
 

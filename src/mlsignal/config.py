@@ -52,9 +52,7 @@ def available_cores() -> int:
 class Settings(BaseSettings):
     """What a run is told from outside; frozen. Build with `load_settings`, which words errors for people."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, env_ignore_empty=True
-    )
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", populate_by_name=True, env_ignore_empty=True)
 
     symbol: str = Field("BTCUSDT", min_length=1)
     """The market, by the exchange's name."""
@@ -113,7 +111,11 @@ class Settings(BaseSettings):
     def _split_names(cls, names: Any) -> Any:
         """Take names as one string, comma-separated, or as a list."""
         parts = names.split(",") if isinstance(names, str) else names
-        return tuple(dict.fromkeys(part.strip() for part in parts if part.strip())) if isinstance(parts, list | tuple) else parts
+        return (
+            tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+            if isinstance(parts, list | tuple)
+            else parts
+        )
 
     @field_validator("features", "models")
     @classmethod
@@ -214,9 +216,7 @@ def _read_environment() -> dict[str, Any]:
 def _refuse_unknown(values: Mapping[str, Any], place: str) -> None:
     for name in values:
         if name not in Settings.model_fields:
-            raise ConfigurationError(
-                f"{place}: {name!r} is not a setting. {did_you_mean(name, Settings.model_fields)}"
-            )
+            raise ConfigurationError(f"{place}: {name!r} is not a setting. {did_you_mean(name, Settings.model_fields)}")
 
 
 def _one_line(error: ValidationError, places: Mapping[str, str]) -> str:

@@ -67,7 +67,8 @@ def build_dataset(frame: FeatureFrame, labels: Labels) -> Dataset:
     position = np.flatnonzero(complete)
     if not len(position):
         raise TooFewCandlesError(
-            f"{candles.symbol} {candles.interval.value}: none of the {len(candles)} candles has all {len(frame.names)} features and a "
+            f"{candles.symbol} {candles.interval.value}: none of the {len(candles)} candles has all "
+            f"{len(frame.names)} features and a "
             "label; give more candles (features need their lookback within a stretch without gaps)"
         )
     tie = labels.tie[position]

@@ -16,8 +16,8 @@ import polars as pl
 
 from mlsignal.bundle import write_bundle
 from mlsignal.errors import OutputError
+from mlsignal.experiment import RunResult, Stopwatch
 from mlsignal.report.page import write_report
-from mlsignal.workflow import RunResult, Stopwatch
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,9 @@ def run_folder(output: Path) -> Iterator[Path]:
         output.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
     except OSError as error:
-        raise OutputError(f"output {output}: cannot be written ({error.strerror or error}); choose another --output") from None
+        raise OutputError(
+            f"output {output}: cannot be written ({error.strerror or error}); choose another --output"
+        ) from None
     try:
         beside.chmod(0o777 & ~_umask())
         yield beside
@@ -53,7 +55,9 @@ def run_folder(output: Path) -> Iterator[Path]:
     except OSError as error:
         if isinstance(error, OutputError) or not _is_below(error, beside):
             raise
-        raise OutputError(f"output {output}: cannot be written ({error.strerror or error}); free space or choose another --output") from error
+        raise OutputError(
+            f"output {output}: cannot be written ({error.strerror or error}); free space or choose another --output"
+        ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
@@ -65,7 +69,9 @@ def write_run(result: RunResult, directory: Path, watch: Stopwatch) -> None:
     with watch.stage("export"):
         evaluation.predictions.write_parquet(directory / "predictions.parquet")
         joblib.dump(result.model, directory / "best_model.pkl")
-        write_bundle(directory / "model.mlsignal", result.model, result.selection, _bundle_facts(metrics), result.golden)
+        write_bundle(
+            directory / "model.mlsignal", result.model, result.selection, _bundle_facts(metrics), result.golden
+        )
     with watch.stage("report"):
         write_report(evaluation, directory)
     watch.seconds["total"] = sum(seconds for name, seconds in watch.seconds.items() if name != "total")
@@ -92,7 +98,9 @@ def write_table(frame: pl.DataFrame, output: Path) -> None:
         frame.write_parquet(beside)
         beside.replace(output)
     except OSError as error:
-        raise OutputError(f"output {output}: cannot be written ({error.strerror or error}); choose another --output") from None
+        raise OutputError(
+            f"output {output}: cannot be written ({error.strerror or error}); choose another --output"
+        ) from None
     finally:
         beside.unlink(missing_ok=True)
 
@@ -111,7 +119,9 @@ def _refuse_foreign(output: Path) -> None:
     if not output.is_dir():
         raise OutputError(f"output {output}: is a file; a run writes a folder: choose another --output")
     if any(output.iterdir()) and not is_run(output):
-        raise OutputError(f"output {output}: holds files that are not a run's, and is left alone; choose another --output")
+        raise OutputError(
+            f"output {output}: holds files that are not a run's, and is left alone; choose another --output"
+        )
 
 
 def _replace(beside: Path, output: Path) -> None:

@@ -78,6 +78,7 @@ def _cleaned(
     candles, report = clean(raw, settings.symbol, interval)
     if not len(candles):
         raise TooFewCandlesError(
-            f"{settings.symbol} {interval.value}: no usable candle in the {raw.height} rows of {name} ({report.summary()})"
+            f"{settings.symbol} {interval.value}: no usable candle in the {raw.height} rows of {name} "
+            f"({report.summary()})"
         )
     return GatheredCandles(candles, report, name, synthetic, stored)

@@ -21,8 +21,9 @@ class Labels:
     horizon
         Candles ahead.
     ties
-        What becomes of a close that equals the one `horizon` candles before: "down" counts it as not up, as the original
-        did; "drop" leaves it out of training. Either way such rows are scored, and scores without them stand apart.
+        What becomes of a close that equals the one `horizon` candles before: "down" counts it as not up, as the
+        original did; "drop" leaves it out of training. Either way such rows are scored, and scores without them stand
+        apart.
     up
         1 where close[t + horizon] > close[t], else 0. Meaningless where not `known`.
     tie

@@ -60,7 +60,9 @@ def confusion(y: Labels01, up: Bools) -> tuple[int, int, int, int]:
     return int(counts[0]), int(counts[1]), int(counts[2]), int(counts[3])
 
 
-def classification_scores(y: Labels01, p_up: Floats, up: Bools | None = None, rank: Floats | None = None) -> dict[str, float]:
+def classification_scores(
+    y: Labels01, p_up: Floats, up: Bools | None = None, rank: Floats | None = None
+) -> dict[str, float]:
     """Score probabilities of up, and the decisions made from them.
 
     Parameters

@@ -62,9 +62,7 @@ def test_feature_when_the_future_changes_stays(item: Feature) -> None:
     known = 600
     changed = with_values(
         candles,
-        **{
-            name: np.append(candles.column(name)[:known], other.column(name)[known:]) for name in candles.columns
-        },
+        **{name: np.append(candles.column(name)[:known], other.column(name)[known:]) for name in candles.columns},
     )
     before, after = (compute_features(c, [item]).values[:known] for c in (candles, changed))
     np.testing.assert_array_equal(before, after)

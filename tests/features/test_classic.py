@@ -10,10 +10,25 @@ from mlsignal.features.feature import FeatureFrame, compute_features, feature, l
 from tests.reference import indicators
 from tests.strategies import make_candles
 
-NAMES = (
-    "prev_close return_1 return_5 return_15 high_low open_close ma10 ma50 rsi14 atr14 bollinger_width "
-    "bollinger_percent_b macd macd_signal macd_histogram volume log_volume"
-).split()
+NAMES = [
+    "prev_close",
+    "return_1",
+    "return_5",
+    "return_15",
+    "high_low",
+    "open_close",
+    "ma10",
+    "ma50",
+    "rsi14",
+    "atr14",
+    "bollinger_width",
+    "bollinger_percent_b",
+    "macd",
+    "macd_signal",
+    "macd_histogram",
+    "volume",
+    "log_volume",
+]
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +101,9 @@ def test_classic_indicators_agree_with_an_independent_library(frame: FeatureFram
         "bollinger_percent_b": (bands.iloc[:, 4], 1e-8),
     }
     for name, (values, tolerance) in expected.items():
-        np.testing.assert_allclose(frame.column(name)[700:], values.to_numpy()[700:], rtol=0, atol=tolerance, err_msg=name)
+        np.testing.assert_allclose(
+            frame.column(name)[700:], values.to_numpy()[700:], rtol=0, atol=tolerance, err_msg=name
+        )
 
 
 def test_classic_of_a_flat_market_is_neutral() -> None:

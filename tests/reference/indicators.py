@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 
 def finite_ema(values: Sequence[float], period: int, memory: int) -> float:
@@ -15,7 +16,7 @@ def finite_ema(values: Sequence[float], period: int, memory: int) -> float:
 
 
 def rsi(close: Sequence[float], memory: int) -> float:
-    changes = [b - a for a, b in zip(close, close[1:], strict=False)]
+    changes = [b - a for a, b in pairwise(close)]
     gain = finite_ema([max(change, 0.0) for change in changes], 27, memory - 1)
     loss = finite_ema([max(-change, 0.0) for change in changes], 27, memory - 1)
     return 50.0 if gain + loss < 1e-12 * close[-1] else 100 * gain / (gain + loss)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from mlsignal.config import Settings
 
 EXIT_CODES = (
-    "Exit codes: 0 done · 2 usage or configuration · 3 data · 4 exchange or network · 5 model or bundle · 6 leak found · "
+    "Exit codes: 0 done · 2 usage or configuration · 3 data · 4 exchange or network · 5 model or bundle · 6 "
+    "leak found · "
     "7 output not writable · 1 a bug."
 )
 
@@ -38,15 +39,26 @@ candles_app = typer.Typer(
 )
 app.add_typer(candles_app, name="candles")
 
-Source = Annotated[str | None, typer.Option(help="binance, a Parquet, CSV or zip file, or a folder of SYMBOL-INTERVAL files.  [binance]")]
+Source = Annotated[
+    str | None,
+    typer.Option(help="binance, a Parquet, CSV or zip file, or a folder of SYMBOL-INTERVAL files.  [binance]"),
+]
 Symbol = Annotated[str | None, typer.Option(help="Market, by the exchange's name.  [BTCUSDT]")]
-IntervalName = Annotated[str | None, typer.Option(help="Length of a candle: 1s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 3d 1w 1M.  [1m]")]
-Lookback = Annotated[int | None, typer.Option(help="How many of the newest closed candles to use, warm-up included.  [50000]")]
+IntervalName = Annotated[
+    str | None, typer.Option(help="Length of a candle: 1s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 3d 1w 1M.  [1m]")
+]
+Lookback = Annotated[
+    int | None, typer.Option(help="How many of the newest closed candles to use, warm-up included.  [50000]")
+]
 MaxAge = Annotated[float | None, typer.Option(help="Minutes for which the newest stored candle is new enough.  [30]")]
-StoreFolder = Annotated[Path | None, typer.Option("--store", help="Folder of the candle store.  [the platform's cache folder]")]
+StoreFolder = Annotated[
+    Path | None, typer.Option("--store", help="Folder of the candle store.  [the platform's cache folder]")
+]
 BaseUrl = Annotated[str | None, typer.Option(help="Host of the exchange's REST interface.  [https://api.binance.com]")]
 Features = Annotated[str | None, typer.Option(help="Feature sets, separated by commas.  [classic]")]
-FeatureFile = Annotated[Path | None, typer.Option(help="Python file with features of your own (@feature); it is run as code.")]
+FeatureFile = Annotated[
+    Path | None, typer.Option(help="Python file with features of your own (@feature); it is run as code.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, nothing else.")]
 
 
@@ -59,9 +71,13 @@ def _version(asked: bool) -> None:
 @app.callback()
 def common(
     context: typer.Context,
-    config: Annotated[Path | None, typer.Option(help="TOML file with settings.  [mlsignal.toml, where there is one]")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file with settings.  [mlsignal.toml, where there is one]")
+    ] = None,
     debug: Annotated[bool, typer.Option(help="Show the log, and the traceback of an error.")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """From crypto candles to a trading signal that can be trusted."""
     del version
@@ -93,13 +109,21 @@ def run(
     feature_file: FeatureFile = None,
     horizon: Annotated[int | None, typer.Option(help="Candles ahead to foresee.  [1]")] = None,
     ties: Annotated[str | None, typer.Option(help="Unchanged closes: down, or drop from training.  [down]")] = None,
-    outliers: Annotated[str | None, typer.Option(help="Outlying training rows: remove, winsorise or none.  [remove]")] = None,
-    models: Annotated[str | None, typer.Option(help="Models, separated by commas.  [logistic_regression,random_forest]")] = None,
+    outliers: Annotated[
+        str | None, typer.Option(help="Outlying training rows: remove, winsorise or none.  [remove]")
+    ] = None,
+    models: Annotated[
+        str | None, typer.Option(help="Models, separated by commas.  [logistic_regression,random_forest]")
+    ] = None,
     folds: Annotated[int | None, typer.Option(help="Folds of the cross-validation in time.  [10]")] = None,
-    test_share: Annotated[float | None, typer.Option(help="Share of the rows, the newest, kept for the test.  [0.2]")] = None,
+    test_share: Annotated[
+        float | None, typer.Option(help="Share of the rows, the newest, kept for the test.  [0.2]")
+    ] = None,
     select_by: Annotated[str | None, typer.Option(help="Score that chooses the model over the folds.  [f1_up]")] = None,
     trees: Annotated[int | None, typer.Option(help="Trees of the forest.  [100]")] = None,
-    engine: Annotated[str | None, typer.Option(help="auto, plain (scikit-learn) or accel (scikit-learn-intelex).  [auto]")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="auto, plain (scikit-learn) or accel (scikit-learn-intelex).  [auto]")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of every random number.  [0]")] = None,
     jobs: Annotated[int | None, typer.Option(help="Fits at a time.  [cores]")] = None,
     fee_bps: Annotated[float | None, typer.Option(help="Fee of each side, basis points.  [10]")] = None,
@@ -136,19 +160,25 @@ def features(
     features_job(settings, output, as_json=json)
 
 
-@app.command(epilog="Example: mlsignal predict runs/btc --source binance --lookback-candles 1000 --output predictions.parquet")
+@app.command(
+    epilog="Example: mlsignal predict runs/btc --source binance --lookback-candles 1000 --output predictions.parquet"
+)
 def predict(
     context: typer.Context,
     bundle: Annotated[Path, typer.Argument(help="A run's folder, or its model.mlsignal.")],
     source: Source = None,
     symbol: Annotated[str | None, typer.Option(help="Market.  [the bundle's]")] = None,
     interval: Annotated[str | None, typer.Option(help="Length of a candle.  [the bundle's, and no other]")] = None,
-    lookback_candles: Annotated[int | None, typer.Option(help="How many of the newest closed candles to read, warm-up included.  [50000]")] = None,
+    lookback_candles: Annotated[
+        int | None, typer.Option(help="How many of the newest closed candles to read, warm-up included.  [50000]")
+    ] = None,
     max_age_minutes: MaxAge = None,
     store: StoreFolder = None,
     binance_base_url: BaseUrl = None,
     feature_file: FeatureFile = None,
-    output: Annotated[Path | None, typer.Option(help="Parquet file to write; without it the newest rows are shown.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Parquet file to write; without it the newest rows are shown.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Score candles with an exported model."""
@@ -157,7 +187,10 @@ def predict(
     predict_job(lambda known: _settings(context, **known), context.params, bundle, output, as_json=json)
 
 
-@candles_app.command("fetch", epilog="Example: mlsignal candles fetch BTCUSDT ETHUSDT --interval 1m --interval 1h --lookback-candles 100000")
+@candles_app.command(
+    "fetch",
+    epilog="Example: mlsignal candles fetch BTCUSDT ETHUSDT --interval 1m --interval 1h --lookback-candles 100000",
+)
 def candles_fetch(
     context: typer.Context,
     symbols: Annotated[list[str], typer.Argument(help="Markets, by the exchange's names.")],
@@ -185,7 +218,9 @@ def candles_list(context: typer.Context, store: StoreFolder = None, json: Json =
     list_job(settings, as_json=json)
 
 
-@app.command(epilog="Example: mlsignal exchange --port 8080 --seed 7, then mlsignal run --binance-base-url http://127.0.0.1:8080")
+@app.command(
+    epilog="Example: mlsignal exchange --port 8080 --seed 7, then mlsignal run --binance-base-url http://127.0.0.1:8080"
+)
 def exchange(
     port: Annotated[int, typer.Option(help="Port on the loopback; 0 takes a free one.", min=0, max=65535)] = 8080,
     seed: Annotated[int, typer.Option(help="Of the market.", min=0)] = 0,
@@ -240,7 +275,7 @@ def _exit_code() -> int:
         return 130
     except BrokenPipeError:
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # a usage error has no public base class; the rest is a bug
         if not hasattr(error, "format_message"):  # every usage error of the command-line library has it
             return _bug(error)
         print_error(str(error.format_message()) or "no command given; see mlsignal --help")

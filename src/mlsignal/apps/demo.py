@@ -14,11 +14,11 @@ from mlsignal.apps.messages import print_note
 from mlsignal.apps.terminal import output
 from mlsignal.candles import Interval
 from mlsignal.config import Settings
+from mlsignal.experiment import RunResult
 from mlsignal.metrics import roc_auc
 from mlsignal.sim.clock import VirtualClock
 from mlsignal.sim.exchange import SimulatedExchange
 from mlsignal.sim.market import Market
-from mlsignal.workflow import RunResult
 
 MARKET_START = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -40,7 +40,8 @@ def demo_job(settings_with: Callable[[dict[str, Any]], Settings], target: Path, 
     console.print()
     reached, possible = compare_with_oracle(market, result, settings)
     console.print(
-        f"The planted signal's own probabilities rank the same test candles with an AUC* of {possible:.4f}: no model can do better "
+        f"The planted signal's own probabilities rank the same test candles with an AUC* of {possible:.4f}: "
+        "no model can do better "
         f"but by luck. The selected model reached {reached:.4f}.",
         highlight=False,
     )
@@ -49,7 +50,7 @@ def demo_job(settings_with: Callable[[dict[str, Any]], Settings], target: Path, 
 
 
 def compare_with_oracle(market: Market, result: RunResult, settings: Settings) -> tuple[float, float]:
-    """Return the AUC without ties of the selected model, and of the market's own probabilities, on the same test rows."""
+    """Return the test AUC without ties of the selected model, and of the market's own probabilities."""
     selected = result.evaluation.metrics["selected"]
     rows = result.evaluation.predictions.filter(
         (pl.col("fold") == "test") & (pl.col("model") == selected) & ~pl.col("tie")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +12,20 @@ from mlsignal.apps.messages import print_note
 from mlsignal.apps.terminal import StageProgress, output, print_scores, print_table
 from mlsignal.config import Settings
 from mlsignal.errors import ConfigurationError
-from mlsignal.exporting import default_output, metrics_json, run_folder, write_run, write_table
+from mlsignal.experiment import RunResult
+from mlsignal.exporting import metrics_json, write_table
 from mlsignal.gathering import GatheredCandles, gather_candles
-from mlsignal.workflow import RunResult, Stopwatch, run_pipeline
+from mlsignal.workflow import output_folder, run_workflow
 
 SYNTHETIC_NOTE = "SYNTHETIC market: no price here was ever paid"
 SHOWN_ROWS = 10
 
 
 def run_job(settings: Settings, target: Path | None, *, command: str, quiet: bool = False) -> tuple[RunResult, Path]:
-    """Run the whole pipeline and write its folder; return the result and the folder."""
-    watch = Stopwatch()
-    folder = target or default_output(settings.symbol, settings.interval, datetime.now(UTC))
-    with run_folder(folder) as beside, StageProgress(quiet=quiet) as progress:
-        with watch.stage("fetch"):
-            gathered = gather_candles(settings, on_progress=progress.candles)
-        result = run_pipeline(settings, gathered, on_progress=progress, stopwatch=watch, command=command)
-        progress("export", 0, 1)
-        write_run(result, beside, watch)
-        progress("export", 1, 1)
-    return result, folder
+    """Run the whole workflow; return the result and its folder."""
+    folder = output_folder(settings, target)
+    with StageProgress(quiet=quiet) as progress:
+        return run_workflow(settings, folder, on_progress=progress, command=command), folder
 
 
 def show_run(result: RunResult, folder: Path, *, as_json: bool) -> None:
@@ -60,9 +54,13 @@ def features_job(settings: Settings, target: Path, *, as_json: bool) -> None:
     whole = int(table.select(pl.all_horizontal(pl.col(frame.names).is_not_nan()).sum()).item())
     facts = {"rows": table.height, "whole_rows": whole, "features": list(frame.names), "output": str(target)}
     if as_json:
-        _print_json({"symbol": settings.symbol, "interval": settings.interval, "synthetic": gathered.synthetic, **facts})
+        _print_json(
+            {"symbol": settings.symbol, "interval": settings.interval, "synthetic": gathered.synthetic, **facts}
+        )
     else:
-        print_note(f"{target}: {table.height:,} rows of {len(frame.names)} features, {whole:,} of them past the warm-up")
+        print_note(
+            f"{target}: {table.height:,} rows of {len(frame.names)} features, {whole:,} of them past the warm-up"
+        )
 
 
 def predict_job(
@@ -80,7 +78,9 @@ def predict_job(
     known = {"symbol": given.get("symbol") or bundle.symbol, "interval": given.get("interval") or bundle.interval}
     settings = settings_with(known)
     if settings.interval != bundle.interval:
-        raise ConfigurationError(f"interval: the bundle was trained on {bundle.interval} candles, found {settings.interval}")
+        raise ConfigurationError(
+            f"interval: the bundle was trained on {bundle.interval} candles, found {settings.interval}"
+        )
     gathered = _gather(settings, quiet=as_json)
     if settings.symbol != bundle.symbol:
         print_note(f"note: the bundle was trained on {bundle.symbol}, not on {settings.symbol}")
@@ -97,7 +97,12 @@ def _show_predictions(predictions: pl.DataFrame, horizon: int, target: Path | No
     newest = scored.tail(SHOWN_ROWS)
     if as_json:
         rows = [
-            {"symbol": row["symbol"], "close_time": row["close_time"].isoformat(), "p_up": row["p_up"], "signal": row["signal"]}
+            {
+                "symbol": row["symbol"],
+                "close_time": row["close_time"].isoformat(),
+                "p_up": row["p_up"],
+                "signal": row["signal"],
+            }
             for row in newest.iter_rows(named=True)
         ]
         facts = {"rows": predictions.height, "scored": scored.height, "horizon": horizon}
@@ -117,7 +122,9 @@ def _show_predictions(predictions: pl.DataFrame, horizon: int, target: Path | No
 def fetch_job(settings: Settings, symbols: Sequence[str], intervals: Sequence[str], *, as_json: bool) -> None:
     """Fetch several series into the store, one after the other."""
     if Path(settings.source).exists():
-        raise ConfigurationError(f"source: {settings.source} is a file or folder, which is read where it is; nothing to fetch")
+        raise ConfigurationError(
+            f"source: {settings.source} is a file or folder, which is read where it is; nothing to fetch"
+        )
     facts = []
     for symbol in symbols:
         for interval in intervals:

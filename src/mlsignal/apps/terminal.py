@@ -64,7 +64,9 @@ def print_scores(console: Console, metrics: dict[str, Any]) -> None:
     data = metrics["data"]
     if data["synthetic"]:
         console.print(Text(" SYNTHETIC market: no price here was ever paid ", style="bold black on yellow"))
-    table = Table(title=_title(data), title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    table = Table(
+        title=_title(data), title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False
+    )
     columns = _score_columns(narrow=console.width < WIDE)
     for heading in ("model", *columns):
         table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
@@ -80,7 +82,9 @@ def print_scores(console: Console, metrics: dict[str, Any]) -> None:
     console.print(Text(metrics["verdict"]["text"]))
 
 
-def print_table(console: Console, headings: list[str], rows: list[list[str]], right: frozenset[int] = frozenset()) -> None:
+def print_table(
+    console: Console, headings: list[str], rows: list[list[str]], right: frozenset[int] = frozenset()
+) -> None:
     """Print a plain table; columns whose numbers are in `right` stand flush right."""
     table = Table(header_style="dim", box=None, pad_edge=False)
     for number, heading in enumerate(headings):
@@ -92,7 +96,8 @@ def print_table(console: Console, headings: list[str], rows: list[list[str]], ri
 
 def _title(data: dict[str, Any]) -> str:
     return (
-        f"{data['symbol']} {data['interval']}, {data['candles']:,} candles to {data['end'][:16].replace('T', ' ')} UTC: "
+        f"{data['symbol']} {data['interval']}, {data['candles']:,} candles to "
+        f"{data['end'][:16].replace('T', ' ')} UTC: "
         f"scores of {data['test_rows']:,} test rows"
     )
 

@@ -43,8 +43,8 @@ def signal_equity(candles: Candles, position: Times, p_up: Floats, fee_bps: floa
     Notes
     -----
     A signal known at the close of candle t is filled at the open of t+1, and earns until the open of t+2 (the close,
-    where t+1 is the last or a gap follows). Across a gap, and where there is no signal, the position is flat. No spread,
-    no slippage and no funding: the net curve is still too kind.
+    where t+1 is the last or a gap follows). Across a gap, and where there is no signal, the position is flat. No
+    spread, no slippage and no funding: the net curve is still too kind.
 
     Raises
     ------

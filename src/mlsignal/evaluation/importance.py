@@ -29,8 +29,8 @@ def permutation_importance(
     estimator
         A fitted classifier.
     X, y
-        Rows without ties to measure on, shapes (n_rows, n_features) and (n_rows,); at most 4,000 of them, evenly spread,
-        are used.
+        Rows without ties to measure on, shapes (n_rows, n_features) and (n_rows,); at most 4,000 of them, evenly
+        spread, are used.
     names
         Of the columns of `X`.
     seed

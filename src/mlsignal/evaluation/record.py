@@ -67,9 +67,7 @@ def describe_rows(dataset: Dataset, split: Fold) -> dict[str, Any]:
     }
 
 
-def model_scores(
-    validation: CrossValidation, name: str, dataset: Dataset, split: Fold, p_up: Floats
-) -> dict[str, Any]:
+def model_scores(validation: CrossValidation, name: str, dataset: Dataset, split: Fold, p_up: Floats) -> dict[str, Any]:
     """Return a model's scores over the folds, and on the test rows with their intervals."""
     scores = score_names(validation.results[name][0].scores)
     cv = {score: _spread(validation.values(name, score)) for score in scores}

@@ -26,7 +26,8 @@ def verdict(metrics: Mapping[str, Any]) -> dict[str, Any]:
         _ranking(metrics),
         _against_baselines(metrics),
         _money(metrics),
-        "Not tested yet: whether this survives dependence between rows, the number of models tried, spread and slippage. "
+        "Not tested yet: whether this survives dependence between rows, the number of models tried, spread "
+        "and slippage. "
         "So whether there is an edge is not decided.",
     ]
     warning = _leakage_warning(metrics)
@@ -54,8 +55,10 @@ def _ranking(metrics: Mapping[str, Any]) -> str:
     else:
         told = "not told apart from a coin's .5"
     return (
-        f"The {name} was selected on the training rows. On the {scores['n']:,} test candles that moved it ranks ups over downs "
-        f"with an AUC of {scores['roc_auc']:.4f} (95 % interval {low:.4f} to {high:.4f}, rows taken as independent), {told}; "
+        f"The {name} was selected on the training rows. On the {scores['n']:,} test candles that moved it "
+        "ranks ups over downs "
+        f"with an AUC of {scores['roc_auc']:.4f} (95 % interval {low:.4f} to {high:.4f}, rows taken as "
+        f"independent), {told}; "
         f"it is right {scores['accuracy']:.2%} of the time."
     )
 
@@ -67,8 +70,10 @@ def _against_baselines(metrics: Mapping[str, Any]) -> str:
     gain = baselines[loss_name]["log_loss"] - scores["log_loss"]
     compared = "better" if gain > 0 else "worse"
     return (
-        f"Its log loss of {scores['log_loss']:.4f} is {compared} than the best baseline's {baselines[loss_name]['log_loss']:.4f} "
-        f"({loss_name.replace('_', ' ')}); its accuracy of {scores['accuracy']:.2%} stands beside {baselines[hit_name]['accuracy']:.2%} "
+        f"Its log loss of {scores['log_loss']:.4f} is {compared} than the best baseline's "
+        f"{baselines[loss_name]['log_loss']:.4f} "
+        f"({loss_name.replace('_', ' ')}); its accuracy of {scores['accuracy']:.2%} stands beside "
+        f"{baselines[hit_name]['accuracy']:.2%} "
         f"({hit_name.replace('_', ' ')})."
     )
 
@@ -76,7 +81,8 @@ def _against_baselines(metrics: Mapping[str, Any]) -> str:
 def _money(metrics: Mapping[str, Any]) -> str:
     money = metrics["economics"]
     text = (
-        f"Following it long and short earned {money['gross_return']:+.2%} before and {money['net_return']:+.2%} after a fee of "
+        f"Following it long and short earned {money['gross_return']:+.2%} before and "
+        f"{money['net_return']:+.2%} after a fee of "
         f"{money['fee_bps']:g} bps a side"
     )
     if money["break_even_fee_bps"] > 0:

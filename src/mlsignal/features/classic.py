@@ -74,7 +74,8 @@ def atr14(candles: Candles) -> Floats:
 def bollinger(candles: Candles) -> dict[str, Floats]:
     """Bollinger bands of 20 candles, 2 standard deviations (ddof 0): width over middle, and the close's place between.
 
-    The width is a fraction of the middle; %B is 0 at the lower band, 1 at the upper, one half where the price stood still.
+    The width is a fraction of the middle; %B is 0 at the lower band, 1 at the upper, one half where the price stood
+    still.
     """
     close = candles.close
     middle, deviation = rolling_mean_std(close, 20)

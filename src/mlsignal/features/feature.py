@@ -146,8 +146,10 @@ def feature(
         raise ConfigurationError("feature: declare the memory, as in @feature(lookback=20)")
 
     for longest in lookback.values() if isinstance(lookback, Mapping) else [lookback]:
-        if not isinstance(longest, int) or longest < 1:
-            raise ConfigurationError(f"feature: lookback must be a whole number of candles, at least 1, found {longest!r}")
+        if longest < 1:
+            raise ConfigurationError(
+                f"feature: lookback must be a whole number of candles, at least 1, found {longest!r}"
+            )
 
     def decorate(compute: Compute) -> Feature:
         names = None if outputs is None else tuple(outputs)
@@ -160,7 +162,12 @@ def _trial_candles(n: int) -> Candles:
     """Make up a few candles on which to learn what a function returns."""
     close = 100.0 + np.sin(np.arange(n))
     values = {"open": close, "high": close + 1, "low": close - 1, "close": close, "volume": np.ones(n)}
-    flow = {"quote_volume": close, "trades": np.ones(n), "taker_buy_base": np.full(n, 0.5), "taker_buy_quote": close / 2}
+    flow = {
+        "quote_volume": close,
+        "trades": np.ones(n),
+        "taker_buy_base": np.full(n, 0.5),
+        "taker_buy_quote": close / 2,
+    }
     return Candles("TRIAL", Interval.M1, np.arange(n, dtype=np.int64) * 60_000, values | flow)
 
 
@@ -206,9 +213,7 @@ class FeatureFrame:
 
     def to_polars(self) -> pl.DataFrame:
         """Return symbol, open_time, close_time and the features, NaN in the warm-up."""
-        times = self.candles.to_polars().select(
-            pl.lit(self.candles.symbol).alias("symbol"), "open_time", "close_time"
-        )
+        times = self.candles.to_polars().select(pl.lit(self.candles.symbol).alias("symbol"), "open_time", "close_time")
         columns = [pl.Series(name, self.values[:, k]) for k, name in enumerate(self.names)]
         return times.with_columns(columns)
 
@@ -225,7 +230,9 @@ def feature_names(features: Iterable[Feature]) -> tuple[str, ...]:
     for item in features:
         for name in item.outputs:
             if name in names:
-                raise ConfigurationError(f"features: the column {name!r} is given twice; rename one of the two features")
+                raise ConfigurationError(
+                    f"features: the column {name!r} is given twice; rename one of the two features"
+                )
             names.append(name)
     return tuple(names)
 
@@ -298,7 +305,8 @@ def _compute_segment(
 def _checked(item: Feature, name: str, results: Mapping[str, Floats], expected: int) -> Floats:
     if name not in results or len(results) != len(item.lookbacks):
         raise ConfigurationError(
-            f"feature {item.name}: expected the columns {', '.join(item.outputs)}, found {', '.join(map(str, results)) or 'none'}"
+            f"feature {item.name}: expected the columns {', '.join(item.outputs)}, found "
+            f"{', '.join(map(str, results)) or 'none'}"
         )
     values = np.asarray(results[name])
     if values.shape != (expected,):

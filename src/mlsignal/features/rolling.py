@@ -1,8 +1,8 @@
 """Rolling windows with a memory that ends: no running sums, so that nothing before the window can leak into it.
 
 A running sum carries the rounding of every value it has ever met: after a candle 1,000 times too high, a standard
-deviation computed that way stays wrong for good. Here a window of 2n is made of two windows of n, a few vector additions
-in all, and exponential averages are cut off after a stated number of candles.
+deviation computed that way stays wrong for good. Here a window of 2n is made of two windows of n, a few vector
+additions in all, and exponential averages are cut off after a stated number of candles.
 """
 
 import numpy as np
@@ -36,17 +36,16 @@ def rolling_sum(values: Floats, window: int) -> Floats:
         return total
     power, size, taken = values, 1, 0  # power[i] sums values[i : i + size]
     count = len(values) - window + 1
-    result: Floats | None = None
+    result = total[window - 1 :]
+    result[:] = 0
     while True:
         if window & size:
-            part = power[taken : taken + count]
-            result = part.copy() if result is None else np.add(result, part, out=result)
+            result += power[taken : taken + count]
             taken += size
         if taken == window:
             break
         power = power[:-size] + power[size:]
         size *= 2
-    total[window - 1 :] = result
     return total
 
 
@@ -73,17 +72,16 @@ def rolling_mean_std(values: Floats, window: int) -> tuple[Floats, Floats]:
     if count < 1:
         return mean, deviation
     means, squares, size, taken = values, np.zeros(len(values)), 1, 0
-    merged: tuple[Floats, Floats] | None = None
+    merged = means[:count], squares[:count]
     while True:
         if window & size:
             part = means[taken : taken + count], squares[taken : taken + count]
-            merged = part if merged is None else _merge(*merged, taken, *part, size)
+            merged = _merge(*merged, taken, *part, size) if taken else part
             taken += size
         if taken == window:
             break
         means, squares = _merge(means[:-size], squares[:-size], size, means[size:], squares[size:], size)
         size *= 2
-    assert merged is not None
     mean[window - 1 :] = merged[0]
     np.sqrt(merged[1] / window, out=deviation[window - 1 :])
     return mean, deviation

@@ -58,7 +58,9 @@ def load_feature_file(path: Path) -> tuple[Feature, ...]:
         raise ConfigurationError(f"feature file {path} failed: {type(error).__name__}: {error}") from error
     found = tuple(dict.fromkeys(item for item in vars(module).values() if isinstance(item, Feature)))
     if not found:
-        raise ConfigurationError(f"feature file {path}: no feature found; decorate a function with @feature(lookback=...)")
+        raise ConfigurationError(
+            f"feature file {path}: no feature found; decorate a function with @feature(lookback=...)"
+        )
     return found
 
 

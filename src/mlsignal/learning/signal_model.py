@@ -83,7 +83,8 @@ class SignalModel:
         absent = int(np.isnan(p_up).sum())
         if absent:
             raise ModelError(
-                f"{absent} of {len(p_up)} rows have a NaN feature (the first is row {int(np.argmax(np.isnan(p_up)))}), as in the warm-up, "
+                f"{absent} of {len(p_up)} rows have a NaN feature (the first is row "
+                f"{int(np.argmax(np.isnan(p_up)))}), as in the warm-up, "
                 "and have no direction; drop these rows, or use predict_proba, which gives NaN there"
             )
         return (p_up > 0.5).astype(np.int64)
@@ -95,12 +96,14 @@ class SignalModel:
             missing = [name for name in names if name not in present]
             if missing:
                 raise FeatureMismatchError(
-                    f"missing column{'s' if len(missing) > 1 else ''}: {', '.join(missing)}. {did_you_mean(missing[0], present)}"
+                    f"missing column{'s' if len(missing) > 1 else ''}: {', '.join(missing)}. "
+                    f"{did_you_mean(missing[0], present)}"
                 )
             return np.column_stack([np.asarray(X[name], dtype=np.float64) for name in names])
         values = np.asarray(X, dtype=np.float64)
         if values.ndim != 2 or values.shape[1] != len(names):
             raise FeatureMismatchError(
-                f"expected an array of shape (n_rows, {len(names)}) with the columns {', '.join(names)}; found shape {values.shape}"
+                f"expected an array of shape (n_rows, {len(names)}) with the columns {', '.join(names)}; "
+                f"found shape {values.shape}"
             )
         return values

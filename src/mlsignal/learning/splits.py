@@ -45,7 +45,8 @@ def holdout(dataset: Dataset, test_share: float = 0.2) -> Fold:
     fold = _purged(dataset, np.arange(first_test), np.arange(first_test, len(dataset)))
     if len(fold.test) < MIN_TEST_ROWS or len(fold.train) < MIN_TEST_ROWS:
         raise TooFewCandlesError(
-            f"{dataset.candles.symbol}: {len(dataset)} usable rows leave {len(fold.train)} to learn from and {len(fold.test)} to test; "
+            f"{dataset.candles.symbol}: {len(dataset)} usable rows leave {len(fold.train)} to learn from and "
+            f"{len(fold.test)} to test; "
             f"at least {MIN_TEST_ROWS} of each are needed: give more candles"
         )
     return fold
@@ -82,7 +83,8 @@ def time_series_folds(dataset: Dataset, rows: Times, n_folds: int = 10) -> list[
     if size < MIN_TEST_ROWS:
         needed = MIN_TEST_ROWS * (n_folds + 1)
         raise TooFewCandlesError(
-            f"{dataset.candles.symbol}: {len(rows)} training rows are too few for {n_folds} folds, which need at least {needed}; "
+            f"{dataset.candles.symbol}: {len(rows)} training rows are too few for {n_folds} folds, which need "
+            f"at least {needed}; "
             "give more candles (--lookback-candles) or fewer folds (--folds)"
         )
     first_tests = len(rows) - size * np.arange(n_folds, 0, -1)
