@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -50,9 +51,8 @@ def rows(opens, bump=None):
     bump = bump or {}
     price = [float(1 + t // MINUTE % 1000 + bump.get(t, 0)) for t in opens]
     times = pl.Series("open_time", opens, dtype=pl.Int64)
-    frame = pl.DataFrame(
-        {"open_time": times, **{c: price for c in ("open", "high", "low", "close", "volume")}}
-    )
+    prices = dict.fromkeys(("open", "high", "low", "close", "volume"), pl.Series(price, dtype=pl.Float64))
+    frame = pl.DataFrame({"open_time": times, **prices})
     return frame.with_columns(pl.col("open_time").cast(pl.Datetime("ms")).dt.replace_time_zone("UTC"))
 
 
@@ -219,7 +219,7 @@ def test_store_of_a_newer_version_is_refused(tmp_path):
     folder = tmp_path / "BTCUSDT/1m"
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text(json.dumps({"schema_version": 99, "covered": []}))
-    with pytest.raises(DataError, match="schema version 99.*upgrade"):
+    with pytest.raises(DataError, match=r"schema version 99.*upgrade"):
         Store(tmp_path).load("BTCUSDT", M1, Market(), limit=5, now_ms=START)
 
 
@@ -247,7 +247,7 @@ def test_store_month_and_minute_have_different_folders_in_any_case(tmp_path):
 
 def test_store_under_a_file_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot be made.*--store") as caught:
+    with pytest.raises(OutputError, match=r"cannot be made.*--store") as caught:
         Store(tmp_path / "file" / "store").load("BTCUSDT", M1, Market(), limit=5, now_ms=START)
     assert "\n" not in str(caught.value)
 
@@ -277,12 +277,10 @@ def test_store_writers_and_readers_at_once_lose_no_row(tmp_path):
         try:
             for step in range(seed % 3, 12, 2):
                 market = Market(200 + step * 30)
-                frame, _ = store.load(
-                    "BTCUSDT", M1, market, limit=150, now_ms=market.now_ms, max_age_minutes=1
-                )
+                frame, _ = store.load("BTCUSDT", M1, market, limit=150, now_ms=market.now_ms, max_age_minutes=1)
                 opens = opens_of(frame)
                 assert opens == list(range(opens[0], opens[0] + 150 * MINUTE, MINUTE))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - shown by the main thread
             errors.append(error)
 
     threads = [threading.Thread(target=work, args=(seed,)) for seed in range(6)]
@@ -334,7 +332,7 @@ def test_spans_added_and_removed_cover_the_same_moments_as_sets(added, other):
     assert covered(spans) == moments
     assert covered(holes(spans, other)) == one - moments
     assert covered(remove_span(spans, other)) == moments - one
-    assert all(a[1] + 1 < b[0] for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a[1] + 1 < b[0] for a, b in pairwise(spans))
 
 
 def test_store_reads_fifty_thousand_real_rows_back_unchanged(tmp_path, shared):

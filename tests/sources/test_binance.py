@@ -111,14 +111,14 @@ def test_fetch_other_intervals_follow_their_grid(interval, fake, fetch):
 
 
 def test_fetch_symbol_unknown_suggests_the_nearest(fake, fetch):
-    with pytest.raises(UnknownSymbolError, match="'BTCUSD'. Did you mean 'BTCUSDT'"):
+    with pytest.raises(UnknownSymbolError, match=r"'BTCUSD'. Did you mean 'BTCUSDT'"):
         fetch(fake.Exchange(10), "BTCUSD", limit=5)
 
 
 def test_fetch_symbol_not_trading_says_so(fake, fetch):
     exchange = fake.Exchange(10)
     exchange.status = "BREAK"
-    with pytest.raises(UnknownSymbolError, match="not traded now .status BREAK"):
+    with pytest.raises(UnknownSymbolError, match=r"not traded now .status BREAK"):
         fetch(exchange, limit=5)
     assert fetch(exchange, end_ms=exchange.opens[5]).height == 6, "its past can still be had"
 

@@ -26,9 +26,9 @@ BASE_URL = "https://api.binance.com"
 Progress = Callable[[int, int], None]
 """Called with the candles that are done, and the candles expected in all."""
 
-_EXCHANGE_HOSTS = frozenset(
-    f"{host}.binance.com" for host in ("api", "api-gcp", "api1", "api2", "api3", "api4")
-) | {"data-api.binance.vision"}
+_EXCHANGE_HOSTS = frozenset(f"{host}.binance.com" for host in ("api", "api-gcp", "api1", "api2", "api3", "api4")) | {
+    "data-api.binance.vision"
+}
 _PAGE = 1000  # the exchange's largest
 _KLINES_WEIGHT, _INFO_WEIGHT, _TIME_WEIGHT = 2, 20, 1
 _CLOCK_TOLERANCE_MS = 5_000
@@ -53,9 +53,7 @@ class _Request:
     @property
     def newest_ms(self) -> int:
         """Open time of the newest candle of the grid that is closed and not after the end asked for."""
-        return min(
-            self.interval.floor(self.end_ms), self.interval.next(self.interval.floor(self.server_ms), -1)
-        )
+        return min(self.interval.floor(self.end_ms), self.interval.next(self.interval.floor(self.server_ms), -1))
 
 
 class BinanceSource:
@@ -191,9 +189,7 @@ class BinanceSource:
         if symbol in self._trading:
             return
         try:
-            found = self._get(
-                "exchangeInfo", {"symbol": symbol}, _INFO_WEIGHT, _field_reader("symbols", list)
-            )
+            found = self._get("exchangeInfo", {"symbol": symbol}, _INFO_WEIGHT, _field_reader("symbols", list))
         except RefusedError as error:
             if error.code in (_UNKNOWN_SYMBOL, _BAD_CHARACTERS):
                 raise self._unknown(symbol) from None
@@ -246,12 +242,8 @@ class BinanceSource:
             return empty_klines()
         first = _first_open(probe, start_ms)
         windows = _windows(request, first)
-        total = max(
-            request.expected, request.interval.count(request.interval.floor(first), request.newest_ms)
-        )
-        pool = ThreadPoolExecutor(
-            max_workers=min(self._connections, len(windows)), thread_name_prefix="klines"
-        )
+        total = max(request.expected, request.interval.grid_size(request.interval.floor(first), request.newest_ms))
+        pool = ThreadPoolExecutor(max_workers=min(self._connections, len(windows)), thread_name_prefix="klines")
         try:
             futures = [pool.submit(self._window, request, window, total) for window in windows]
             return pl.concat([future.result() for future in futures])
@@ -267,9 +259,7 @@ class BinanceSource:
             if _doubtful(frame, request, start, end):
                 again = self._whole_window(request, start, end)
                 frame = again if again.height >= frame.height else frame
-                logger.info(
-                    "%s: %d candles from %s on, asked twice", request.symbol, frame.height, utc(start)
-                )
+                logger.info("%s: %d candles from %s on, asked twice", request.symbol, frame.height, utc(start))
             if frame.is_empty():
                 self._note_gap(request, start)
         with request.lock:
@@ -323,7 +313,7 @@ def _windows(request: _Request, first_ms: int) -> list[tuple[int, int]]:
 
 def _doubtful(frame: pl.DataFrame, request: _Request, start: int, end: int) -> bool:
     last = min(request.interval.floor(end), request.newest_ms)
-    on_grid = request.interval.count(request.interval.floor(start), last)
+    on_grid = request.interval.grid_size(request.interval.floor(start), last)
     return frame.height < on_grid or not frame["open_time"].is_unique().all()
 
 
@@ -337,13 +327,9 @@ def _times(frame: pl.DataFrame) -> Times:
 
 def _check_symbol(symbol: str) -> None:
     if symbol != symbol.upper():
-        raise ConfigurationError(
-            f"symbol: upper case expected, found {symbol!r}. Did you mean {symbol.upper()!r}?"
-        )
+        raise ConfigurationError(f"symbol: upper case expected, found {symbol!r}. Did you mean {symbol.upper()!r}?")
     if not _SYMBOL.match(symbol):
-        raise ConfigurationError(
-            f"symbol: 1 to 20 letters and digits expected, as in BTCUSDT, found {symbol!r}"
-        )
+        raise ConfigurationError(f"symbol: 1 to 20 letters and digits expected, as in BTCUSDT, found {symbol!r}")
 
 
 def _nearest(symbol: str, names: list[str]) -> str:

@@ -163,9 +163,7 @@ class Connection:
 
     def _given_up(self, attempts: int, failure: _TransientError) -> ExchangeError:
         if isinstance(failure, _TooManyError):
-            return RateLimitError(
-                f"{self.host} keeps answering {failure} ({attempts} attempts); try again later"
-            )
+            return RateLimitError(f"{self.host} keeps answering {failure} ({attempts} attempts); try again later")
         return UnreachableError(
             f"{self.host} gave no usable answer (attempts: {attempts}, deadline {self._timeout:g} s): {failure}; "
             "check the network, a proxy (HTTPS_PROXY), or set another host in binance_base_url"

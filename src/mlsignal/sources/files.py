@@ -82,9 +82,7 @@ class FileSource:
             raise ConfigurationError(f"limit: at least 1 candle expected, found {limit}")
         frames: list[pl.DataFrame] = []
         missing = limit
-        for file in reversed(
-            self._files(symbol, interval)
-        ):  # the newest first: a limit may not need the rest
+        for file in reversed(self._files(symbol, interval)):  # the newest first: a limit may not need the rest
             frame = _read(file.path, start_ms, end_ms, missing)
             frames.insert(0, frame)
             if missing is not None:
@@ -112,9 +110,7 @@ class FileSource:
                 f"give --symbol {file.symbol} --interval {file.interval}, or another file"
             )
         if self.path.suffix.lower() not in _READERS:
-            raise DataError(
-                f"{self.path}: {', '.join(_READERS)} expected, found {self.path.suffix or 'no ending'}"
-            )
+            raise DataError(f"{self.path}: {', '.join(_READERS)} expected, found {self.path.suffix or 'no ending'}")
         return [file]
 
     def _files_of_folder(self, symbol: str, interval: Interval) -> list[_File]:
@@ -128,9 +124,7 @@ class FileSource:
         if whole:
             return whole[:1]
         months = {file.period for file in found if len(file.period) == len("2024-01")}
-        days = [
-            file for file in found if file.period in months or file.period[: len("2024-01")] not in months
-        ]
+        days = [file for file in found if file.period in months or file.period[: len("2024-01")] not in months]
         unique = {file.period: file for file in reversed(days)}
         return [unique[period] for period in sorted(unique)]
 
@@ -160,9 +154,7 @@ def _read_parquet(path: Path, start_ms: int | None, end_ms: int | None, limit: i
     column = next(column for column, name in names.items() if name == "open_time")
     if start_ms is None and end_ms is None and limit is None:
         return _some(normalise(lazy).collect())
-    times = _some(
-        lazy.select(time_expression(column, lazy.collect_schema()[column]).alias("open_time")).collect()
-    )
+    times = _some(lazy.select(time_expression(column, lazy.collect_schema()[column]).alias("open_time")).collect())
     wanted = _wanted(times["open_time"].dt.epoch("ms"), start_ms, end_ms, limit)
     if wanted is None:
         return normalise(lazy).head(0).collect()

@@ -123,9 +123,7 @@ def _page_rows_slowly(page: bytes) -> bytes:
     try:
         rows = json.loads(page)
     except ValueError:
-        raise KlineFormatError(
-            f"{_what_came(page)} where klines in JSON were expected: {quoted(page)}"
-        ) from None
+        raise KlineFormatError(f"{_what_came(page)} where klines in JSON were expected: {quoted(page)}") from None
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         raise KlineSchemaError(f"an array of klines expected, found: {quoted(page)}")
     for number, row in enumerate(rows):
@@ -182,7 +180,7 @@ def klines_from_csv(content: bytes | Path) -> pl.DataFrame:
     first_line = _first_line(content)
     if not first_line.strip():
         raise KlineFormatError("the file is empty; candles in CSV were expected")
-    fields = [field.strip(' "\r') for field in first_line.split(",")]
+    fields = [field.strip(' "\r\n') for field in first_line.split(",")]
     if _is_number(fields[0]):
         return _headerless(content, len(fields))
     return _with_header(content, fields)
@@ -215,10 +213,13 @@ def _csv_klines(content: bytes | Path, columns: tuple[str, ...] = KLINE_COLUMNS)
 
 def _with_header(content: bytes | Path, fields: list[str]) -> pl.DataFrame:
     names = canonical_names(fields)
+    if len(set(fields)) < len(fields):
+        raise KlineSchemaError(f"every column once expected, found {', '.join(fields)}")
     wanted = [field for field in fields if field in names]
-    values = {field: pl.String() if names[field] in TIME_COLUMNS else pl.Float64() for field in wanted}
+    values = {field: pl.Float64() for field in wanted if names[field] not in TIME_COLUMNS}
+    schema = {field: values.get(field, pl.String()) for field in fields}
     try:
-        frame = pl.read_csv(content, columns=wanted, schema_overrides=values, infer_schema=False)
+        frame = pl.read_csv(content, has_header=False, skip_lines=1, schema=schema, raise_if_empty=False)
     except pl.exceptions.PolarsError as error:
         raise KlineFormatError(f"candles in CSV expected: {str(error).splitlines()[0][:_QUOTED]}") from None
     times = [_parsed_time(frame[field]) for field in wanted if names[field] in TIME_COLUMNS]
@@ -314,9 +315,7 @@ def time_expression(column: str, kind: pl.DataType) -> pl.Expr:
     if kind == TIME_TYPE:
         return time
     if isinstance(kind, pl.Datetime):
-        aware = (
-            time.dt.replace_time_zone("UTC") if kind.time_zone is None else time.dt.convert_time_zone("UTC")
-        )
+        aware = time.dt.replace_time_zone("UTC") if kind.time_zone is None else time.dt.convert_time_zone("UTC")
         return aware.dt.cast_time_unit("ms")
     if kind == pl.Date:
         return time.cast(pl.Datetime("ms")).dt.replace_time_zone("UTC")

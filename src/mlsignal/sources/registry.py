@@ -55,9 +55,7 @@ def open_source(text: str, settings: Settings, *, on_progress: Progress | None =
 
 
 @contextmanager
-def opened_source(
-    text: str, settings: Settings, *, on_progress: Progress | None = None
-) -> Iterator[KlineSource]:
+def opened_source(text: str, settings: Settings, *, on_progress: Progress | None = None) -> Iterator[KlineSource]:
     """Yield `open_source(...)`, and close its connections, if it has any, at the end."""
     source = open_source(text, settings, on_progress=on_progress)
     try:
@@ -79,7 +77,5 @@ def _open_binance(argument: str, settings: Settings, on_progress: Progress | Non
         timeout_seconds=settings.timeout_seconds,
         connections=settings.connections,
         on_progress=on_progress,
-        ban_file=settings.store
-        / ".bans"
-        / f"{settings.binance_base_url.partition('://')[2].replace('/', '_')}.json",
+        ban_file=settings.store / ".bans" / f"{settings.binance_base_url.partition('://')[2].replace('/', '_')}.json",
     )

@@ -61,9 +61,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be made ({_reason(error)}); give another folder with --store"
-        ) from None
+        raise OutputError(f"{folder}: cannot be made ({_reason(error)}); give another folder with --store") from None
 
 
 @contextmanager
@@ -78,9 +76,7 @@ def locked(path: Path) -> Iterator[None]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise OutputError(
-            f"{path.parent}: not writable ({_reason(error)}); give another folder with --store"
-        ) from None
+        raise OutputError(f"{path.parent}: not writable ({_reason(error)}); give another folder with --store") from None
     try:
         _lock(descriptor, path)
         yield

@@ -79,9 +79,7 @@ class Series:
             logger.warning("%s: not a manifest; its candles are fetched again", path)
             return Manifest()
         except OSError as error:
-            raise OutputError(
-                f"{path}: cannot be read ({error.strerror}); give another folder with --store"
-            ) from None
+            raise OutputError(f"{path}: cannot be read ({error.strerror}); give another folder with --store") from None
         if version > SCHEMA_VERSION:
             raise DataError(
                 f"{path}: schema version {version}, this package knows up to {SCHEMA_VERSION}; "

@@ -94,9 +94,7 @@ class Store:
         Wall clock, milliseconds since 1970.
     """
 
-    def __init__(
-        self, root: Path | str, *, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
-    ) -> None:
+    def __init__(self, root: Path | str, *, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
         self.root = Path(root)
         self._now_ms = now_ms
 
@@ -167,9 +165,7 @@ class Store:
             parts.insert(0, re.sub(r"[^\w.-]", "-", origin).lstrip(".")[-64:] or "unnamed")
         for part in parts:
             if not _PATH_PART.match(part):
-                raise ConfigurationError(
-                    f"symbol: letters and digits expected, as in BTCUSDT, found {part!r}"
-                )
+                raise ConfigurationError(f"symbol: letters and digits expected, as in BTCUSDT, found {part!r}")
         return Series(self.root.joinpath(*parts), symbol, interval)
 
 
@@ -303,11 +299,7 @@ class _Loading:
     def _report(self, frame: pl.DataFrame, stale: bool) -> StoreReport:
         from_store = max(0, frame.height - self._added)
         newest = int(frame["open_time"].dt.epoch("ms")[-1]) if frame.height else None
-        age = (
-            None
-            if newest is None
-            else (self._wanted.now_ms - self._wanted.interval.next(newest) + 1) / 60_000
-        )
+        age = None if newest is None else (self._wanted.now_ms - self._wanted.interval.next(newest) + 1) / 60_000
         return StoreReport(
             rows=frame.height,
             rows_from_store=from_store,
