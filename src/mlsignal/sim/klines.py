@@ -53,7 +53,7 @@ def _number_at(market: Market, interval: Interval, time_ms: int) -> int:
     """Return the number of the candle that holds a moment, negative before the market began."""
     if time_ms < market.start_ms:
         return 0 if time_ms >= interval.floor(market.start_ms) else -1
-    return interval.count(interval.floor(market.start_ms), interval.floor(time_ms)) - 1
+    return interval.grid_size(interval.floor(market.start_ms), interval.floor(time_ms)) - 1
 
 
 def _first_from(market: Market, interval: Interval, start_ms: int, newest: int) -> int:
