@@ -1,1 +1,5 @@
 """Figures and one self-contained HTML page."""
+
+from mlsignal.report.page import write_report
+
+__all__ = ["write_report"]
