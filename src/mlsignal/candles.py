@@ -243,8 +243,10 @@ class Candles:
         if "open_time" not in frame.columns and frame.index.name == "open_time":
             frame = frame.reset_index()
         columns = {name: frame[name].to_numpy() for name in ("open_time", *VALUE_COLUMNS) if name in frame.columns}
-        if "open_time" in columns and columns["open_time"].dtype == object:  # time-zone aware
+        if "open_time" in columns and getattr(frame["open_time"].dtype, "tz", None) is not None:
             columns["open_time"] = frame["open_time"].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
+        if "open_time" in columns and columns["open_time"].dtype.kind == "M":
+            columns["open_time"] = columns["open_time"].astype("datetime64[ms]")
         return cls.from_polars(pl.DataFrame(columns), symbol, interval)
 
     def to_polars(self) -> pl.DataFrame:

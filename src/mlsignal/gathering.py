@@ -9,6 +9,7 @@ from mlsignal.candles import Candles, Interval
 from mlsignal.cleaning import CleaningReport, clean
 from mlsignal.config import Settings
 from mlsignal.errors import TooFewCandlesError
+from mlsignal.sources.binance import BinanceSource
 from mlsignal.sources.files import FileSource
 from mlsignal.sources.registry import opened_source
 from mlsignal.store.store import Store, StoreReport
@@ -61,6 +62,8 @@ def gather_candles(settings: Settings, *, on_progress: OnCandles | None = None) 
         if isinstance(source, FileSource):
             raw = source.fetch(settings.symbol, interval, limit=settings.lookback_candles)
         else:
+            if isinstance(source, BinanceSource):
+                source.identify()
             raw, stored = Store(settings.store).load(
                 settings.symbol,
                 interval,
@@ -68,7 +71,8 @@ def gather_candles(settings: Settings, *, on_progress: OnCandles | None = None) 
                 limit=settings.lookback_candles,
                 max_age_minutes=settings.max_age_minutes,
             )
-        name, synthetic = source.name, bool(getattr(source, "synthetic", False))
+        synthetic = isinstance(source, BinanceSource) and source.synthetic
+        name = "simulated exchange (SYNTHETIC)" if synthetic else source.name
     return _cleaned(settings, interval, raw, name, synthetic, stored)
 
 

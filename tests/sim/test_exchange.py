@@ -151,9 +151,7 @@ def test_open_candle_grows_until_it_is_the_closed_one(market):
 
 def test_ui_klines_are_changed_for_presentation_only(asker):
     response = asker.ask("uiKlines", symbol="BTCUSDT", interval="1h", limit=5)
-    assert [row[0] for row in json.loads(response.body)] == [
-        row[0] for row in asker.klines(interval="1h", limit=5)
-    ]
+    assert [row[0] for row in json.loads(response.body)] == [row[0] for row in asker.klines(interval="1h", limit=5)]
 
 
 @pytest.mark.parametrize(
@@ -182,17 +180,11 @@ def test_klines_bad_parameters_have_their_codes(asker, query, code):
 
 
 def test_klines_time_zone_zero_is_accepted(asker):
-    assert (
-        asker.klines(timeZone="0", limit=2)
-        == asker.klines(limit=2)
-        == asker.klines(timeZone="00:00", limit=2)
-    )
+    assert asker.klines(timeZone="0", limit=2) == asker.klines(limit=2) == asker.klines(timeZone="00:00", limit=2)
 
 
 def test_repeated_parameter_is_refused(asker):
-    request = Request(
-        "GET", "/api/v3/klines", (("symbol", "BTCUSDT"), ("symbol", "ETHUSDT"), ("interval", "1m"))
-    )
+    request = Request("GET", "/api/v3/klines", (("symbol", "BTCUSDT"), ("symbol", "ETHUSDT"), ("interval", "1m")))
     assert json.loads(asker.exchange.answer(request).body)["code"] == -1101
 
 
@@ -286,14 +278,11 @@ def test_requests_are_logged(asker):
 
 def test_oracle_is_never_served(market):
     asker = Asker(market)
-    assert set(ENDPOINTS) == {
-        f"/api/v3/{name}" for name in ("ping", "time", "exchangeInfo", "klines", "uiKlines")
-    }
+    assert set(ENDPOINTS) == {f"/api/v3/{name}" for name in ("ping", "time", "exchangeInfo", "klines", "uiKlines")}
     p_up = market.oracle("BTCUSDT", "1m", 5001)[-100:]
     query = {"symbol": "BTCUSDT", "interval": "1m", "limit": 100}
     bodies = [
-        asker.ask(path, **(query if "lines" in path.lower() else {}))
-        for path in ("klines", "uiKlines", "exchangeInfo")
+        asker.ask(path, **(query if "lines" in path.lower() else {})) for path in ("klines", "uiKlines", "exchangeInfo")
     ]
     text = b" ".join(response.body for response in bodies).decode()
     assert "oracle" not in text.lower()

@@ -23,9 +23,7 @@ def _z(ups: int, n: int) -> float:
 def _conditions(candles: Candles) -> dict[str, np.ndarray]:
     """What a trader might condition on, known when each candle closes."""
     change = np.sign(candles.close - candles.open)
-    share = np.divide(
-        candles.taker_buy_base, candles.volume, out=np.full(len(candles), 0.5), where=candles.volume > 0
-    )
+    share = np.divide(candles.taker_buy_base, candles.volume, out=np.full(len(candles), 0.5), where=candles.volume > 0)
     spread = candles.high - candles.low
     place = (candles.close - candles.low) - (candles.high - candles.close)
     return {
@@ -52,9 +50,7 @@ def _null_counts(market: Market, interval: str, n: int) -> dict[str, tuple[int, 
     return found
 
 
-@pytest.mark.parametrize(
-    ("interval", "n", "seeds"), [("1m", 20_000, 30), ("15m", 1_300, 30), ("1s", 60_000, 4)]
-)
+@pytest.mark.parametrize(("interval", "n", "seeds"), [("1m", 20_000, 30), ("15m", 1_300, 30), ("1s", 60_000, 4)])
 def test_null_symbol_goes_up_half_of_the_time_whatever_was_seen(interval, n, seeds):
     totals: dict[str, list[int]] = {}
     deviations = []

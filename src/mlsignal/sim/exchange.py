@@ -24,6 +24,10 @@ _START_SECONDS = 30.0
 _LISTED = ("BTCUSDT", "ETHUSDT", "NULLUSDT")
 
 
+SYNTHETIC_HEADER = "X-MLSIGNAL-SYNTHETIC"
+"""Header of every answer: which simulated market it is of, so that no store mixes it with another."""
+
+
 class SimulatedExchange:
     """A market behind the REST endpoints of an exchange, as far as a clock has come.
 
@@ -51,9 +55,7 @@ class SimulatedExchange:
     b'{"serverTime":1704153600000}'
     """
 
-    def __init__(
-        self, market: Market, clock: Clock, *, port: int = 0, weight_limit: int = WEIGHT_LIMIT
-    ) -> None:
+    def __init__(self, market: Market, clock: Clock, *, port: int = 0, weight_limit: int = WEIGHT_LIMIT) -> None:
         if not 0 <= port <= 65_535:
             raise ConfigurationError(f"port: 0 to 65535 expected, found {port}")
         self.market = market
@@ -75,6 +77,7 @@ class SimulatedExchange:
             refusal = self._limiter.refuse(now_ms, weight)
             response = refusal or _answer(request, Moment(self.market, now_ms))
             response = response.with_headers(*self._limiter.headers)
+        response = response.with_headers((SYNTHETIC_HEADER, self.market.fingerprint))
         self.requests.append(
             RequestRecord(now_ms, request.method, request.path, request.query, response.status, weight)
         )
@@ -182,9 +185,7 @@ def market_start(now: datetime, history: int) -> datetime:
     return earliest.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-async def _until_signalled(
-    exchange: SimulatedExchange, on_ready: Callable[[str, datetime], None] | None
-) -> None:
+async def _until_signalled(exchange: SimulatedExchange, on_ready: Callable[[str, datetime], None] | None) -> None:
     def announce(base_url: str) -> None:
         if on_ready is not None:
             on_ready(base_url, exchange.market.start)
@@ -217,9 +218,7 @@ def _wrong_method(request: Request) -> Response:
 
 def _port_error(port: int, error: OSError) -> ConfigurationError | ExchangeError:
     if error.errno == errno.EADDRINUSE:
-        return ConfigurationError(
-            f"port: {port} is taken on {HOST}; choose another, or 0 for any that is free"
-        )
+        return ConfigurationError(f"port: {port} is taken on {HOST}; choose another, or 0 for any that is free")
     if error.errno == errno.EACCES:
         return ConfigurationError(f"port: {port} is not allowed for this user; choose one above 1023, or 0")
     return ExchangeError(f"the simulated exchange cannot listen on {HOST}:{port}: {error.strerror}")

@@ -99,9 +99,7 @@ def kline_json(table: CandleTable, info: SymbolInfo, interval: Interval) -> byte
     amount = _decimal_format(info.lot_decimals)
     value = _decimal_format(info.price_decimals + info.lot_decimals)
     row = f'[%d,{price},{price},{price},{price},{amount},%d,{value},%d,{amount},{value},"0"]'
-    prices = [
-        _split(column, info.price_decimals) for column in (table.open, table.high, table.low, table.close)
-    ]
+    prices = [_split(column, info.price_decimals) for column in (table.open, table.high, table.low, table.close)]
     columns: list[Times] = [table.open_time_ms]
     for parts in (*prices, _split(table.volume, info.lot_decimals)):
         columns += parts

@@ -17,6 +17,7 @@ is as likely above as below zero. (The price that one minute could bring below a
 stands still for that minute instead.)
 """
 
+import hashlib
 import threading
 from datetime import UTC, datetime
 
@@ -89,6 +90,12 @@ class Market:
         self._lock = threading.RLock()
         self._common = LogVolatility(seed, "MARKET")
         self._paths: dict[str, MinutePath] = {}
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight characters that tell this market from others; neither seed nor oracle can be read from them."""
+        told = f"{self.seed} {self.start_ms} {self.plant.coefficients}"
+        return hashlib.sha256(told.encode()).hexdigest()[:8]
 
     def symbol_info(self, symbol: str) -> SymbolInfo:
         """Return what an exchange publishes about a symbol.
@@ -183,9 +190,7 @@ class Market:
         """Return the open times (ms) of candles number `first` up to, but without, `stop`."""
         origin = np.full(max(0, stop - first), interval.floor(self.start_ms), dtype=np.int64)
         if interval is Interval.MONTH1:
-            months = origin.astype("datetime64[ms]").astype("datetime64[M]") + np.arange(
-                first, first + len(origin)
-            )
+            months = origin.astype("datetime64[ms]").astype("datetime64[M]") + np.arange(first, first + len(origin))
             return months.astype("datetime64[ms]").astype(np.int64)
         return origin + interval.milliseconds * np.arange(first, first + len(origin), dtype=np.int64)
 

@@ -16,9 +16,7 @@ Flags = npt.NDArray[np.bool_]
 SLOTS: Final = 10
 """Steps of a minute; each falls into its own six seconds."""
 
-_STEP_SHARE: Final = (
-    2 * SLOTS
-) ** -0.5  # of the minute's volatility: the variance of an exponential step is 2
+_STEP_SHARE: Final = (2 * SLOTS) ** -0.5  # of the minute's volatility: the variance of an exponential step is 2
 _LARGEST_STEP: Final = 0.015  # of the price: the tails are heavy, but end
 _QUIET_SLOPE: Final = 1.2
 _QUIET_SIZE: Final = 0.3

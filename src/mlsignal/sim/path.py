@@ -105,9 +105,7 @@ class MinutePath:
         times = self._minute_times(index)
         # The copies let go of the slots, which take ten times the memory.
         table = replace(slots.minutes(times), close=directions.closes)
-        return MinuteBlock(
-            table, directions.p_up, directions.sign, directions.flip, directions.alive, price_ticks
-        )
+        return MinuteBlock(table, directions.p_up, directions.sign, directions.flip, directions.alive, price_ticks)
 
     def _direct(self, index: int, moves: Moves, first: int) -> _Directions:
         if self._walk is not None:
@@ -118,9 +116,7 @@ class MinutePath:
         else:
             ahead, share = self.leader.block(index), self.model.copied_sign
             p_up = share * ahead.p_up + (1 - share) * 0.5
-            own = np.where(
-                stream(self.seed, self.model.info.name, index, Purpose.SIGN).random(BLOCK) < 0.5, 1, -1
-            )
+            own = np.where(stream(self.seed, self.model.info.name, index, Purpose.SIGN).random(BLOCK) < 0.5, 1, -1)
             copies = stream(self.seed, self.model.info.name, index, Purpose.COPY).random(BLOCK) < share
             sign = np.where(copies, ahead.sign, own)
             flip = sign * _sign(moves.net)

@@ -60,9 +60,7 @@ class Parameters:
         """Return a parameter that must be there."""
         value = self.values.get(name, "")
         if not value:
-            raise RestError(
-                -1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
-            )
+            raise RestError(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
         return value
 
     def number(self, name: str) -> int | None:

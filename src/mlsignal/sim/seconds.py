@@ -66,9 +66,7 @@ def split_minutes(slots: Slots, starts: Times, rows: slice, open_time_ms: Times)
     return CandleTable(*(column.ravel() for column in (*columns, *amounts)))
 
 
-def _accumulate(
-    totals: tuple[Times, Times, Times], since: Times, length: Times
-) -> tuple[Times, Times, Times]:
+def _accumulate(totals: tuple[Times, Times, Times], since: Times, length: Times) -> tuple[Times, Times, Times]:
     """Return trades, lots and takers' lots of a slot up to `since` seconds after its step, as whole numbers.
 
     Every trade has at least one lot, and takers never buy more lots than there are, for floor(a + b) -

@@ -65,12 +65,8 @@ class SymbolModel:
 
 _MODELS = (
     SymbolModel(SymbolInfo(BITCOIN, "BTC", "USDT", 2, 5), 42_000.0, 5.0e-4, 0.9, 0.034, 18.0, 1_100.0),
-    SymbolModel(
-        SymbolInfo(ETHER, "ETH", "USDT", 2, 4), 2_300.0, 6.0e-4, 0.9, 0.034, 210.0, 800.0, BITCOIN, 0.88, 0.85
-    ),
-    SymbolModel(
-        SymbolInfo(SOLANA, "SOL", "USDT", 3, 3), 100.0, 8.0e-4, 0.85, 0.03, 2_600.0, 500.0, BITCOIN, 0.8, 0.8
-    ),
+    SymbolModel(SymbolInfo(ETHER, "ETH", "USDT", 2, 4), 2_300.0, 6.0e-4, 0.9, 0.034, 210.0, 800.0, BITCOIN, 0.88, 0.85),
+    SymbolModel(SymbolInfo(SOLANA, "SOL", "USDT", 3, 3), 100.0, 8.0e-4, 0.85, 0.03, 2_600.0, 500.0, BITCOIN, 0.8, 0.8),
     SymbolModel(
         SymbolInfo(NULL, "NULL", "USDT", 2, 1),
         100.0,

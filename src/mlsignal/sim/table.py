@@ -37,9 +37,7 @@ class CandleTable:
         """Return the candles of several tables, one after the other."""
         if len(tables) == 1:
             return tables[0]
-        return cls(
-            *(np.concatenate(columns) for columns in zip(*(t._columns() for t in tables), strict=True))
-        )
+        return cls(*(np.concatenate(columns) for columns in zip(*(t._columns() for t in tables), strict=True)))
 
     def merge(self, first_rows: Times, open_time_ms: Times) -> Self:
         """Return longer candles, each of the rows from one of `first_rows` up to the next.

@@ -132,10 +132,27 @@ class BinanceSource:
     @property
     def origin(self) -> str:
         """Whose candles these are: the exchange's, or those of another host, which must never mix with them."""
-        url = httpx2.URL(self.base_url)
-        if url.host in _EXCHANGE_HOSTS:
+        if self.is_exchange:
             return self.name
+        if self._connection.synthetic is not None:
+            return f"synthetic-{self._connection.synthetic}"
+        url = httpx2.URL(self.base_url)
         return url.host if url.port is None else f"{url.host}-{url.port}"
+
+    @property
+    def is_exchange(self) -> bool:
+        """Whether the host is one of the exchange's own."""
+        return httpx2.URL(self.base_url).host in _EXCHANGE_HOSTS
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether a simulated exchange answered."""
+        return self._connection.synthetic is not None
+
+    def identify(self) -> None:
+        """Ask who answers, where the host is not one of the exchange's own: `origin` and `synthetic` then know."""
+        if not self.is_exchange:
+            self.server_time_ms()
 
     def close(self) -> None:
         """Close the connections."""
@@ -147,7 +164,7 @@ class BinanceSource:
         server_ms: int = self._get("time", {}, _TIME_WEIGHT, _field_reader("serverTime", int))
         offset = server_ms - (before + self._clock.now_ms()) // 2
         self._connection.limiter.synchronise(offset)
-        if abs(offset) > _CLOCK_TOLERANCE_MS:
+        if abs(offset) > _CLOCK_TOLERANCE_MS and not self.synthetic:  # a simulated clock may stand anywhere
             logger.warning(
                 "this machine's clock is %.1f s %s the exchange's; the exchange's decides which candles are closed",
                 abs(offset) / 1000,

@@ -87,6 +87,7 @@ class Connection:
         seed: int | None = None,
     ) -> None:
         self.host = httpx2.URL(base_url).host
+        self.synthetic: str | None = None
         self.limiter = WeightLimiter(clock, ban_file=ban_file, seed=seed)
         self._clock = clock
         self._timeout = timeout_seconds
@@ -180,6 +181,7 @@ class Connection:
         response = self._send(path, parameters, deadline)
         used = response.headers.get("x-mbx-used-weight-1m", "")
         self.limiter.record(int(used) if used.isdigit() else None)
+        self.synthetic = response.headers.get("x-mlsignal-synthetic") or self.synthetic
         if response.status != _OK:
             raise self._error_of(response)
         try:
