@@ -18,7 +18,27 @@ _SECOND = 1_000
 _DAY = 86_400 * _SECOND
 _TIME_STEPS = tuple(
     _SECOND * s
-    for s in (1, 5, 15, 30, 60, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 432000, 864000, 1728000)
+    for s in (
+        1,
+        5,
+        15,
+        30,
+        60,
+        300,
+        600,
+        900,
+        1800,
+        3600,
+        7200,
+        10800,
+        21600,
+        43200,
+        86400,
+        172800,
+        432000,
+        864000,
+        1728000,
+    )
 )
 _MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
 
@@ -78,7 +98,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Key:
-    """An entry of a legend; `mark` is line, bar or dot."""
+    """An entry of a legend; `mark` is line or bar."""
 
     label: str
     style: str
@@ -128,7 +148,9 @@ def log_axis(low: float, high: float, label: str = "", most: int = 6) -> Axis:
     every = 1 if len(parts) > 1 else math.ceil(decades / most)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     found = [(m * 10.0**p, m, p) for p in powers if p % every == 0 for m in parts]
-    ticks = tuple((value, f"{value:.{max(0, -p)}f}" if p > -6 else f"{m}e{p}") for value, m, p in found if low <= value <= high)
+    ticks = tuple(
+        (value, f"{value:.{max(0, -p)}f}" if p > -6 else f"{m}e{p}") for value, m, p in found if low <= value <= high
+    )
     return Axis(low, high, ticks, label, log=True)
 
 
@@ -185,7 +207,7 @@ def axes(drawing: Drawing, box: Box, x: Axis, y: Axis, head: str = "", left: flo
         Room for the labels of y, in pixels; as much as they need where not given.
     """
     room = left if left is not None else max([text_width(label) for _, label in y.ticks], default=0) + 10
-    above = (20 if head else 0) + (20 if y.label else 8)
+    above = (20 if head else 0) + (24 if y.label else 8)
     below = (20 if x.ticks else 4) + (20 if x.label else 0)
     inner = Box(box.left + room, box.top + above, box.width - room - 6, box.height - above - below)
     bottom, right = inner.top + inner.height, inner.left + inner.width
@@ -195,7 +217,7 @@ def axes(drawing: Drawing, box: Box, x: Axis, y: Axis, head: str = "", left: flo
     if head:
         drawing.text(box.left, box.top + 12, head, "head")
     if y.label:
-        drawing.text(box.left, box.top + above - 10, y.label)
+        drawing.text(box.left, box.top + above - 14, y.label)
     for value, label in y.ticks:
         level = panel.y.at(value)
         drawing.line(inner.left, level, right, level, "grid").text(inner.left - 8, level + 4, label, anchor="end")
@@ -219,18 +241,23 @@ def _x_axis(panel: Panel, x: Axis) -> None:
 
 
 def legend(drawing: Drawing, left: float, top: float, width: float, keys: Sequence[Key]) -> float:
-    """Draw a legend in as many lines as it needs; return its height."""
-    x, y = left, top
-    for key in keys:
-        needed = 28 + text_width(key.label)
-        if x > left and x + needed > left + width:
-            x, y = left, y + 20
-        if key.mark == "line":
-            drawing.line(x, y + 9, x + 22, y + 9, key.style)
-        elif key.mark == "dot":
-            drawing.dot(x + 11, y + 9, key.style)
-        else:
-            drawing.rectangle(x + 6, y + 4, 10, 10, key.style)
-        drawing.text(x + 28, y + 13, key.label)
-        x += needed + 18
-    return y - top + 24 if keys else 0.0
+    """Draw a legend, in one line where it fits and else in columns; return its height."""
+    if not keys:
+        return 0.0
+    needed = [28 + text_width(key.label) + 18 for key in keys]
+    per_line = len(keys)
+    if sum(needed) - 18 > width:
+        per_line = max(int((width + 18) // max(needed)), 1)
+        needed = [max(needed)] * len(keys)
+    for i, key in enumerate(keys):
+        first = i - i % per_line
+        _draw_key(drawing, left + sum(needed[first:i]), top + 20 * (i // per_line), key)
+    return 20 * math.ceil(len(keys) / per_line) + 4
+
+
+def _draw_key(drawing: Drawing, x: float, y: float, key: Key) -> None:
+    if key.mark == "line":
+        drawing.line(x, y + 9, x + 22, y + 9, key.style)
+    else:
+        drawing.rectangle(x + 6, y + 4, 10, 10, key.style)
+    drawing.text(x + 28, y + 13, key.label)

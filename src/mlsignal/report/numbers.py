@@ -34,6 +34,12 @@ def interval(bounds: Any, digits: int = 3) -> str:
     return "" if pair is None else f"[{score(pair[0], digits)}, {score(pair[1], digits)}]"
 
 
+def span(bounds: Any, digits: int = 3) -> str:
+    """Write an interval in the least room, `lo–hi`; empty where there is none."""
+    pair = bounds_of(bounds)
+    return "" if pair is None else f"{score(pair[0], digits)}–{score(pair[1], digits)}"
+
+
 def bounds_of(bounds: Any) -> tuple[float, float] | None:
     """Return the two ends of an interval, or None where it is not one."""
     if not isinstance(bounds, (list, tuple)) or len(bounds) != 2:
@@ -51,7 +57,7 @@ def count(value: Any) -> str:
 
 
 def percent(value: Any, digits: int = 1, *, signed: bool = False) -> str:
-    """Write a fraction as percent.
+    """Write a fraction as percent; a loss that is not total is not rounded to one, as far as four digits go.
 
     Examples
     --------
@@ -62,6 +68,8 @@ def percent(value: Any, digits: int = 1, *, signed: bool = False) -> str:
     if number is None:
         return MISSING
     sign = "+" if signed else ""
+    while digits < 4 and number > -1 and round(100 * number, digits) <= -100:
+        digits += 1
     return _minus(f"{100 * number:{sign},.{digits}f}") + THIN + "%"
 
 

@@ -34,7 +34,7 @@ class ScoredRows:
     @property
     def right(self) -> Bools:
         """Whether each decision (up where p_up > .5) came true."""
-        return (self.p_up > 0.5) == (self.label == 1)
+        return np.asarray((self.p_up > 0.5) == (self.label == 1), dtype=np.bool_)
 
 
 @dataclass(frozen=True)

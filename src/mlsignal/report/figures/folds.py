@@ -3,8 +3,7 @@
 import numpy as np
 
 from mlsignal.candles import Floats
-from mlsignal.report.axes import Box, Key, Panel, axes, boxes, legend, limits, linear_axis
-from mlsignal.report.axes import Axis as AxisOf
+from mlsignal.report.axes import Axis, Box, Key, Panel, axes, boxes, legend, limits, linear_axis
 from mlsignal.report.numbers import finite, score
 from mlsignal.report.scores import score_title
 from mlsignal.report.story import Story, look
@@ -61,12 +60,12 @@ def _draw_score(story: Story, drawing: Drawing, box: Box, name: str, *, selects:
     ticks = tuple((float(i), str(i)) for i in range(1, folds + 1))
     head = score_title(name) + (" (selects the model)" if selects else "")
     panel = axes(
-        drawing, box, AxisOf(0.5, folds + 0.5, ticks, "Fold, oldest to newest"), linear_axis(low, high, 5, told), head
+        drawing, box, Axis(0.5, folds + 0.5, ticks, "Fold, oldest to newest"), linear_axis(low, high, 5, told), head
     )
     _draw_reference(panel, reference)
     for i, (model, values) in enumerate(scores.items()):
         shift = (i - (len(scores) - 1) / 2) * min(0.12, 0.6 / len(scores))
-        x, y = panel.x(np.arange(1, len(values) + 1) + shift), panel.y(values)
+        x, y = panel.x(np.arange(len(values), dtype=np.float64) + (1 + shift)), panel.y(values)
         drawing.polyline(x, y, f"line {story.style(model)}")
         for fold, (a, b, value) in enumerate(zip(x, y, values, strict=True), 1):
             if np.isfinite(b):
@@ -83,6 +82,5 @@ def _reference(story: Story, name: str, folds: int) -> tuple[Floats, str]:
 
 
 def _draw_reference(panel: Panel, level: Floats) -> None:
-    x = np.repeat(np.arange(len(level)) + 0.5, 2)
-    x[1::2] += 1
+    x = np.repeat(np.arange(len(level), dtype=np.float64), 2) + np.tile([0.5, 1.5], len(level))
     panel.drawing.polyline(panel.x(x), panel.y(np.repeat(level, 2)), "reference")

@@ -13,6 +13,8 @@ from mlsignal.report.svg import Drawing, text_width
 
 WIDE_CANDLES = 240
 NARROW_CANDLES = 80
+LEAD_IN = 10
+"""Candles shown before the first that was foretold."""
 
 _OUTCOMES = (("right", "Right"), ("wrong", "Wrong"), ("tie", "Tie"))
 
@@ -37,7 +39,7 @@ def recent_stretch(story: Story, most: int) -> Stretch | None:
     known = np.isin(rows.open_time_ms, candles.open_time_ms)
     place = np.searchsorted(candles.open_time_ms, rows.open_time_ms) + story.horizon
     stop = min(int(place[known].max(initial=0)) + 1, len(candles))
-    first = max(0, stop - most)
+    first = max(0, stop - most, int(place[known].min(initial=stop)) - LEAD_IN)
     shown = known & (place >= first) & (place < stop)
     if not shown.any():
         return None
@@ -58,7 +60,9 @@ def draw_price(story: Story, width: float) -> Drawing | None:
     keys += [Key(f"Prediction: {title.lower()}", f"bar {style}", "bar") for style, title in _OUTCOMES]
     top = legend(drawing, 0, 0, width, keys) + 6
     x = _position_axis(stretch.candles, width)
-    price = linear_axis(*limits(np.concatenate([stretch.candles.low, stretch.candles.high]), 0.04), 5, "Price (quote asset)")
+    price = linear_axis(
+        *limits(np.concatenate([stretch.candles.low, stretch.candles.high]), 0.04), 5, "Price (quote asset)"
+    )
     chance = _chance_axis(stretch.p_up)
     room = max(text_width(label) for _, label in (*price.ticks, *chance.ticks, (0.0, "Wrong"))) + 10
     bare = Axis(x.low, x.high, ())
@@ -74,8 +78,12 @@ def draw_price(story: Story, width: float) -> Drawing | None:
 def _position_axis(candles: Candles, width: float) -> Axis:
     times = candles.open_time_ms
     wanted = time_ticks(float(times[0]), float(times[-1]), 12 if width >= TWO_COLUMNS_FROM else 5)
-    places = np.searchsorted(times, [moment_ms for moment_ms, _ in wanted])
-    ticks = tuple((float(place), label) for place, (_, label) in zip(places, wanted, strict=True) if place < len(times))
+    places = np.searchsorted(times, [time for time, _ in wanted])
+    ticks = tuple(
+        (float(place), label)
+        for place, (time, label) in zip(places, wanted, strict=True)
+        if place < len(times) and times[place] - time < candles.interval.milliseconds  # not within a gap
+    )
     label = f"Open time (UTC), {moment(candles.start.isoformat())} to {moment(candles.end.isoformat())}"
     if text_width(label) > width - 60:
         label = f"Open time (UTC), to {moment(candles.end.isoformat())}"

@@ -13,15 +13,15 @@ def data_section(story: Story) -> Section:
     """Return gaps, cleaning, and how the rows were divided."""
     data = story.mapping("data")
     told = (
-        "Gaps stay gaps: no window and no label spans one, nothing is filled. Outliers are judged by the training rows "
-        "alone; test rows are always scored, flagged or not."
+        "Gaps stay gaps: no window and no label spans one, nothing is filled. Outliers are judged by the training "
+        "rows alone; test rows are always scored, flagged or not."
     )
     flagged = data.get("outlier_share")
     flagged = flagged if isinstance(flagged, Mapping) else {}
     rows = (
         ("Candles", count(data.get("candles"))),
-        ("First candle opens", f"{moment(data.get('start'))} UTC"),
-        ("Last candle closes", f"{moment(data.get('end'))} UTC"),
+        ("First open (UTC)", moment(data.get("start"))),
+        ("Last close (UTC)", moment(data.get("end"))),
         ("Gaps", count(data.get("gaps"))),
         ("Candles missing in gaps", count(data.get("missing"))),
         ("Rows with features and label", count(data.get("rows"))),
@@ -54,7 +54,10 @@ def reproducibility_section(story: Story) -> Section:
         Facts((("SHA-256 of the candles", _plain(story.look("data.sha256"))),), code=True),
         Facts(tuple((words(key), _plain(value)) for key, value in settings.items()), "Settings"),
         Facts(tuple((str(key), _plain(value)) for key, value in versions.items()), "Versions"),
-        Facts(tuple((words(str(key)), seconds(value)) for key, value in story.mapping("seconds").items()), "Seconds by stage"),
+        Facts(
+            tuple((words(str(key)), seconds(value)) for key, value in story.mapping("seconds").items()),
+            "Seconds by stage",
+        ),
     )
     told = "The same command on the same candles, with the same versions and engine, gives the same numbers."
     return Section("reproducibility", "Settings and reproducibility", told, tuple(b for b in blocks if _filled(b)))

@@ -7,19 +7,26 @@ from mlsignal.report.sections.charts import chart
 from mlsignal.report.story import Story
 
 NOT_MODELLED = (
-    "Not modelled: the spread, slippage, the market impact of one's own orders, orders that are not filled, the cost of "
-    "borrowing for a short, and funding. Real trading earns less than the curve after fees."
+    "Not modelled: the spread, slippage, the market impact of one's own orders, orders that are not filled, "
+    "the cost of borrowing for a short, and funding. Real trading earns less than the curve after fees."
 )
 
 
 def equity_section(story: Story) -> Section:
     """Return the equity curves before and after the fee, with the fee at which nothing is left."""
     told = (
-        "Long where the probability of up is above 0.5, short where it is below; filled at the open of the next candle and "
-        "held until the signal changes, flat across gaps. From long to short trades two sides."
+        "Long where the probability of up is above 0.5, short where it is below; filled at the open of the next "
+        "candle and held until the signal changes, flat across gaps. From long to short trades two sides."
     )
     caption = "The fee is paid on every side traded. A strategy without trades stays at 1."
-    blocks = chart(story, "equity", "Equity on the test span", caption, draw_equity, "There is no equity curve: nothing was traded.")
+    blocks = chart(
+        story,
+        "equity",
+        "Equity on the test span",
+        caption,
+        draw_equity,
+        "There is no equity curve: nothing was traded.",
+    )
     return Section("equity", "Before and after fees", told, (*blocks, _facts(story), Text(NOT_MODELLED)))
 
 

@@ -10,8 +10,8 @@ from mlsignal.report.story import Story
 def importance_section(story: Story) -> Section:
     """Return the permutation importances."""
     told = (
-        "How far the test AUC, ties left out, falls when one feature's values are shuffled among the rows. Features that "
-        "say the same share their importance: each of them may look idle."
+        "How far the test AUC, ties left out, falls when one feature's values are shuffled among the rows. "
+        "Features that say the same share their importance: each of them may look idle."
     )
     n = len(known_importances(story))
     more = f" The {MOST_FEATURES} largest of {count(n)} are shown." if n > MOST_FEATURES else ""

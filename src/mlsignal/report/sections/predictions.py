@@ -12,17 +12,21 @@ from mlsignal.report.story import Story
 def price_section(story: Story) -> Section:
     """Return the newest candles of the test span with their predictions."""
     told = (
-        "The newest stretch of the test span. Each bar stands under the candle whose close decides it; it was known "
-        f"{_candles(story.horizon)} earlier. It points up where an up is foretold, and the longer it is, the surer the model."
+        "The newest stretch of the test span. Each bar stands under the candle whose close decides it; it was "
+        f"known {_candles(story.horizon)} earlier. It points up where an up is foretold, and the longer it is, the "
+        "surer the model."
     )
     caption = (
-        "Above, candles from open to close with their range; in the middle, the probability of up around 0.5; below, each "
-        "prediction in the row of its outcome. A tie is a close equal to the one it is compared with."
+        "Above, candles from open to close with their range; in the middle, the probability of up around 0.5; "
+        "below, each prediction in the row of its outcome. A tie is a close equal to the one it is compared with."
     )
     absent = "There are no predictions of the selected model on the test span to draw."
     title = f"Price and predictions of {story.title(story.selected or '').lower()}"
     return Section(
-        "price", "Price and predictions", told, chart(story, "price", title, caption, draw_price, absent, _stretch_told(story))
+        "price",
+        "Price and predictions",
+        told,
+        chart(story, "price", title, caption, draw_price, absent, _stretch_told(story)),
     )
 
 
@@ -37,9 +41,9 @@ def _stretch_told(story: Story) -> str:
 def roc_section(story: Story) -> Section:
     """Return the ROC curves."""
     told = (
-        "How well the stated probabilities rank the candles, whatever the threshold. A weak signal hugs the diagonal: the "
-        "right-hand panel shows its height above it. Where the dashed curve (ties left out) falls back to zero, the ranking "
-        "foretold ties, not direction."
+        "How well the stated probabilities rank the candles, whatever the threshold. A weak signal hugs the "
+        "diagonal: the right-hand panel shows its height above it. Where the dashed curve (ties left out) falls "
+        "back to zero, the ranking foretold ties, not direction."
     )
     caption = "Area under the curve in the legend; the area in the right-hand panel is the AUC minus 0.5."
     absent = "A ROC curve needs both ups and downs on the test span; there is only one of them, or no prediction."
@@ -49,22 +53,26 @@ def roc_section(story: Story) -> Section:
 def calibration_section(story: Story) -> Section:
     """Return the reliability diagram."""
     told = (
-        "Whether 55 % means 55 %: the rows are cut into ten bins of about equal size by the stated probability, and the "
-        "share that closed up in each is compared with it."
+        "Whether 55 % means 55 %: the rows are cut into ten bins of about equal size by the stated probability, "
+        "and the share that closed up in each is compared with it."
     )
     caption = (
-        "Bars are 95 % intervals of the share (Wilson). Below the diagonal a model promises more ups than come. Balanced "
-        "class weights pull the probabilities towards 0.5, and with them away from the share of ups."
+        "Bars are 95 % intervals of the share (Wilson). Below the diagonal a model promises more ups than come. "
+        "Balanced class weights pull the probabilities towards 0.5, and with them away from the share of ups."
     )
-    blocks = chart(story, "calibration", "Calibration", caption, draw_calibration, "There are no predictions on the test span.")
+    blocks = chart(
+        story, "calibration", "Calibration", caption, draw_calibration, "There are no predictions on the test span."
+    )
     return Section("calibration", "Calibration", told, blocks)
 
 
 def confusion_section(story: Story) -> Section:
     """Return the confusion matrices of the selected model."""
     name = story.title(story.selected or "")
-    told = f"Decisions of {name.lower()}, up where the stated probability is above 0.5, against what came."
-    caption = "Shares are of a row: of the candles that closed so, how many were called so. Blue is right, orange is wrong."
+    told = f"Decisions of {name.lower()} (up where the stated probability is above 0.5) against what came."
+    caption = (
+        "Shares are of a row: of the candles that closed so, how many were called so. Blue is right, orange is wrong."
+    )
     absent = "There are no predictions of the selected model on the test span."
     blocks = chart(story, "confusion", f"Confusion matrix of {name.lower()}", caption, draw_confusion, absent)
     return Section("confusion", "Confusion matrix", told if story.selected else "", blocks)

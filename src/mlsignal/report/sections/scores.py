@@ -6,7 +6,7 @@ from typing import Any
 from mlsignal.metrics import is_better
 from mlsignal.report.blocks import Cell, Column, Row, Section, Table
 from mlsignal.report.figures.folds import draw_folds
-from mlsignal.report.numbers import MISSING, count, finite, interval, score, words
+from mlsignal.report.numbers import MISSING, count, finite, score, span, words
 from mlsignal.report.scores import ALL_ROWS, WITHOUT_TIES, ScoreColumn, score_title
 from mlsignal.report.sections.charts import chart
 from mlsignal.report.story import TEST, Story, look, look_score
@@ -29,9 +29,9 @@ _CV_COLUMNS = (
 def scores_section(story: Story) -> Section:
     """Return the test scores of models and baselines, the best of each column marked."""
     told = (
-        "Every model beside rules that need no model. Intervals of 95 % stand below the scores; the best of each column "
-        "is marked. A tie is a close equal to the one before: volatility alone foretells ties, so only the scores without "
-        "them can show foresight."
+        "Every model beside rules that need no model. Intervals of 95 % stand below the scores; the best of each "
+        "column is marked. A tie is a close equal to the one before: volatility alone foretells ties, so only the "
+        "scores without them can show foresight."
     )
     entries = [(story.title(m), look(v, TEST), m == story.selected, False) for m, v in story.mapping("models").items()]
     entries += [(words(name), scores, False, True) for name, scores in story.mapping("baselines").items()]
@@ -40,7 +40,9 @@ def scores_section(story: Story) -> Section:
         Row(name, tuple(_cell(scores, c.name, best[c.name]) for c in _COLUMNS), _tag(selected, baseline), baseline)
         for name, scores, selected, baseline in entries
     )
-    return Section("scores", "Scores on the test span", told, (Table("Model", _heads(story), rows, _caption(entries), _notes()),))
+    return Section(
+        "scores", "Scores on the test span", told, (Table("Model", _heads(story), rows, _caption(entries), _notes()),)
+    )
 
 
 def _tag(selected: bool, baseline: bool) -> str:
@@ -76,22 +78,29 @@ def _best(name: str, all_scores: list[Any]) -> float | None:
 
 def _cell(scores: Any, name: str, best: float | None) -> Cell:
     value, bounds = look_score(scores, name)
-    return Cell(score(value), interval(bounds), best=value is not None and score(value) == score(best))
+    return Cell(score(value), span(bounds), best=value is not None and score(value) == score(best))
 
 
 def folds_section(story: Story) -> Section:
     """Return the cross-validation: a figure by fold and a table of means."""
     settings = story.mapping("settings")
     told = (
-        f"{count(settings.get('folds'))} folds in the order of time, each tested on what follows its training rows, before "
-        f"the test span. The model with the best mean {score_title(str(settings.get('select_by') or 'f1_up'))} is selected."
+        f"{count(settings.get('folds'))} folds in the order of time, each tested on what follows its training "
+        "rows, before the test span. The model with the best mean "
+        f"{score_title(str(settings.get('select_by') or 'f1_up'))} is selected."
     )
     caption = (
-        "A score that wanders as much as the models differ does not choose between them. Always saying up sets the level "
-        "that F1 (Up) has to pass; ranking the candles that moved has to pass 0.5."
+        "A score that wanders as much as the models differ does not choose between them. Always saying up sets "
+        "the level that F1 (Up) has to pass; ranking the candles that moved has to pass 0.5."
     )
     figure = chart(
-        story, "folds", "Cross-validation by fold", caption, draw_folds, "There are no scores by fold.", "rows before the test span"
+        story,
+        "folds",
+        "Cross-validation by fold",
+        caption,
+        draw_folds,
+        "There are no scores by fold.",
+        "rows before the test span",
     )
     return Section("folds", "Cross-validation", told, (*figure, *_cv_table(story)))
 
@@ -104,7 +113,11 @@ def _cv_table(story: Story) -> tuple[Table, ...]:
         return ()
     best = {name: _best_mean(name, results) for name in names}
     rows = tuple(
-        Row(story.title(model), tuple(_cv_cell(cv.get(name), best[name]) for name in names), _tag(model == story.selected, False))
+        Row(
+            story.title(model),
+            tuple(_cv_cell(cv.get(name), best[name]) for name in names),
+            _tag(model == story.selected, False),
+        )
         for model, cv in results.items()
     )
     heads = tuple(_cv_head(name) for name in names)

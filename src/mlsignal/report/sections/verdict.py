@@ -2,7 +2,7 @@
 
 import re
 
-from mlsignal.report.blocks import Banner, Block, Card, Cards, Section
+from mlsignal.report.blocks import Banner, Block, Card, Cards, Section, Text
 from mlsignal.report.figures.mark import draw_mark
 from mlsignal.report.numbers import MISSING, basis_points, interval, p_value, percent, score
 from mlsignal.report.story import Story
@@ -16,10 +16,11 @@ def verdict_section(story: Story) -> Section:
     """Return the verdict and the cards."""
     blocks: tuple[Block, ...] = (_banner(story),)
     cards = _cards(story)
-    if cards:
-        blocks += (Cards(cards),)
-    told = f"Key figures of the selected model, {story.title(story.selected)}, on the test span." if story.selected else ""
-    return Section("verdict", "Verdict", told, blocks)
+    if story.selected and cards:
+        name = story.title(story.selected).lower()
+        told = f"Key figures of the selected model, {name}, on the test span. The upright tick is the best baseline."
+        blocks += (Text(told), Cards(cards))
+    return Section("verdict", "Verdict", "", blocks)
 
 
 def _banner(story: Story) -> Banner:
