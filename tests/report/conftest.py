@@ -144,7 +144,10 @@ def metrics_of(
             "purged_rows": 1, "test_rows": len(test), "tie_share": float(labels.tie[labels.known].mean()),
             "up_share": float(labels.up[labels.known].mean()), "outlier_share": {"train": 0.026, "test": 0.024},
             "cleaning": {"rows_in": len(candles), "rows_out": len(candles), "identical_duplicates": 0,
-                         "conflicting_duplicates": 0, "out_of_order": 0, "impossible": 0, "unclosed": 1},
+                         "conflicting_duplicates": 0, "out_of_order": 0, "off_grid": 0,
+                         "impossible": {"low is above open or close": 2},
+                         "gaps": [{"first_missing": "2024-06-20T13:26:00+00:00",
+                                   "last_missing": "2024-06-20T14:45:00+00:00", "missing": 80}]},
         },
         "settings": {
             "features": ["classic"], "feature_file": None, "horizon": 1, "ties": "down", "outliers": "remove",

@@ -122,6 +122,12 @@ def test_page_key_figures_stand_beside_their_baselines(evaluation: EvaluationRep
     assert "Not modelled: the spread, slippage" in text
 
 
+def test_page_lists_what_cleaning_found(evaluation: EvaluationReport, tmp_path: Path) -> None:
+    text = read(write_report(evaluation, tmp_path)).text
+    assert "Low is above open or close 2" in text
+    assert "2024-06-20 13:26 2024-06-20 14:45 80" in text
+
+
 @pytest.mark.parametrize(("edge", "word"), [(True, "Edge"), (False, "No edge"), (None, "Not tested yet")])
 def test_page_verdict_is_in_words(evaluation: EvaluationReport, tmp_path: Path, edge: bool | None, word: str) -> None:
     verdict = {"edge": edge, "predictive": {"edge": edge, "p": 0.0004}, "economic": {}, "text": "A sentence."}

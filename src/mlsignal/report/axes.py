@@ -131,7 +131,7 @@ def round_ticks(low: float, high: float, most: int) -> tuple[tuple[float, str], 
     """
     rough = (high - low) / max(most, 1)
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * (1 - 1e-9))
+    step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * 0.8)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return tuple((round(i * step, 12), decimal(round(i * step, 12), step)) for i in range(first, last + 1))
 

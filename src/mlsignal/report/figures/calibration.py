@@ -12,6 +12,8 @@ from mlsignal.report.svg import Drawing
 
 BINS = 10
 HISTOGRAM_BINS = 40
+OUTERMOST = 0.002
+"""Share of the probabilities at each end that may lie beyond the histogram; they count in its end bins."""
 NORMAL_95 = 1.959964
 
 
@@ -96,9 +98,13 @@ def _draw_bins(story: Story, panel: Panel, model: str, bins: Reliability, *, bar
 
 
 def _draw_histogram(story: Story, drawing: Drawing, box: Box, rows: dict[str, ScoredRows]) -> None:
-    low, high = limits(np.concatenate([part.p_up for part in rows.values()]), 0.02, least=0.01)
+    ends = [np.quantile(part.p_up, (OUTERMOST, 1 - OUTERMOST)) for part in rows.values()]
+    low, high = limits(np.concatenate(ends), 0.02, least=0.01)
     edges = np.linspace(max(low, 0), min(high, 1), HISTOGRAM_BINS + 1)
-    shares = {model: np.histogram(part.p_up, edges)[0] / len(part.p_up) * 100 for model, part in rows.items()}
+    shares = {
+        model: np.histogram(np.clip(part.p_up, edges[0], edges[-1]), edges)[0] / len(part.p_up) * 100
+        for model, part in rows.items()
+    }
     most = max(float(share.max()) for share in shares.values())
     x = linear_axis(edges[0], edges[-1], 6, "Stated probability of up")
     panel = axes(drawing, box, x, linear_axis(0, most * 1.06 or 1, 5, "Share of rows (%)"), "What the models state")

@@ -7,7 +7,7 @@ import numpy as np
 from mlsignal.candles import Candles, Floats, Times
 from mlsignal.metrics import Bools
 from mlsignal.report.axes import TWO_COLUMNS_FROM, Axis, Box, Key, Panel, axes, legend, limits, linear_axis, time_ticks
-from mlsignal.report.numbers import moment
+from mlsignal.report.numbers import decimal, moment
 from mlsignal.report.story import ScoredRows, Story
 from mlsignal.report.svg import Drawing, text_width
 
@@ -92,7 +92,9 @@ def _position_axis(candles: Candles, width: float) -> Axis:
 
 def _chance_axis(p_up: Floats) -> Axis:
     reach = max(float(np.abs(p_up - 0.5).max()) * 1.1, 0.01)
-    return linear_axis(max(0.5 - reach, 0), min(0.5 + reach, 1), 3, "Probability of up")
+    step = next(s for s in (0.4, 0.25, 0.2, 0.1, 0.05, 0.025, 0.02, 0.01, 0.005) if s < reach)
+    ticks = tuple((value, decimal(value, step)) for value in (0.5 - step, 0.5, 0.5 + step))
+    return Axis(max(0.5 - reach, 0), min(0.5 + reach, 1), ticks, "Probability of up")
 
 
 def _draw_candles(panel: Panel, candles: Candles) -> None:

@@ -4,9 +4,12 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from mlsignal.report.blocks import Block, Facts, Section
+from mlsignal.report.blocks import Block, Cell, Column, Facts, Row, Section, Table
 from mlsignal.report.numbers import MISSING, count, finite, moment, percent, score, seconds, words
 from mlsignal.report.story import Story
+
+MOST_GAPS = 5
+"""How many gaps are listed."""
 
 
 def data_section(story: Story) -> Section:
@@ -38,7 +41,7 @@ def data_section(story: Story) -> Section:
     blocks: tuple[Block, ...] = (Facts(rows, "Candles and rows"), Facts(shares, "Shares"))
     cleaning = data.get("cleaning")
     if isinstance(cleaning, Mapping) and cleaning:
-        blocks += (Facts(tuple((words(str(key)), _plain(value)) for key, value in cleaning.items()), "Cleaning"),)
+        blocks += _cleaning(cleaning)
     return Section("data", "Data", told, blocks)
 
 
@@ -69,6 +72,26 @@ def _filled(block: Block) -> bool:
 
 def _command(command: Any) -> str:
     return shlex.join(map(str, command)) if isinstance(command, (list, tuple)) else str(command)
+
+
+def _cleaning(report: Mapping[str, Any]) -> tuple[Block, ...]:
+    """Return the counts of the cleaning report, and the longest gaps."""
+    counts = {key: value for key, value in report.items() if finite(value) is not None}
+    reasons = report.get("impossible")
+    counts |= reasons if isinstance(reasons, Mapping) else {}
+    blocks: tuple[Block, ...] = (Facts(tuple((words(str(k)), count(v)) for k, v in counts.items()), "Cleaning"),)
+    gaps = report.get("gaps")
+    gaps = [gap for gap in gaps if isinstance(gap, Mapping)] if isinstance(gaps, (list, tuple)) else []
+    if not gaps:
+        return blocks
+    longest = sorted(gaps, key=lambda gap: -(finite(gap.get("missing")) or 0))[:MOST_GAPS]
+    rows = tuple(
+        Row(moment(gap.get("first_missing")), (Cell(moment(gap.get("last_missing"))), Cell(count(gap.get("missing")))))
+        for gap in longest
+    )
+    told = f"The {len(rows)} longest of {count(len(gaps))} gaps." if len(gaps) > len(rows) else "All gaps."
+    columns = (Column("Last missing (UTC)"), Column("Candles missing"))
+    return (*blocks, Table("First missing (UTC)", columns, rows, told))
 
 
 def _plain(value: Any) -> str:

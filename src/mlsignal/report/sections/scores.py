@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlsignal.metrics import is_better
-from mlsignal.report.blocks import Cell, Column, Row, Section, Table
+from mlsignal.report.blocks import Cell, Column, Row, Section, Table, Text
 from mlsignal.report.figures.folds import draw_folds
 from mlsignal.report.numbers import MISSING, count, finite, score, span, words
 from mlsignal.report.scores import ALL_ROWS, WITHOUT_TIES, ScoreColumn, score_title
@@ -35,6 +35,8 @@ def scores_section(story: Story) -> Section:
     )
     entries = [(story.title(m), look(v, TEST), m == story.selected, False) for m, v in story.mapping("models").items()]
     entries += [(words(name), scores, False, True) for name, scores in story.mapping("baselines").items()]
+    if not entries:
+        return Section("scores", "Scores on the test span", "", (Text("There are no scores."),))
     best = {column.name: _best(column.name, [scores for _, scores, _, _ in entries]) for column in _COLUMNS}
     rows = tuple(
         Row(name, tuple(_cell(scores, c.name, best[c.name]) for c in _COLUMNS), _tag(selected, baseline), baseline)
@@ -85,9 +87,8 @@ def folds_section(story: Story) -> Section:
     """Return the cross-validation: a figure by fold and a table of means."""
     settings = story.mapping("settings")
     told = (
-        f"{count(settings.get('folds'))} folds in the order of time, each tested on what follows its training "
-        "rows, before the test span. The model with the best mean "
-        f"{score_title(str(settings.get('select_by') or 'f1_up'))} is selected."
+        "Folds in the order of time, each tested on what follows its training rows, before the test span. The model "
+        f"with the best mean {score_title(str(settings.get('select_by') or 'f1_up'))} is selected."
     )
     caption = (
         "A score that wanders as much as the models differ does not choose between them. Always saying up sets "
