@@ -31,8 +31,9 @@ FORMAT = "mlsignal-bundle"
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 MODEL_FILE = "model.skops"
-ALLOWED_TYPES = frozenset({"mlsignal.learning.outliers.IQRClipper"})
-"""Reviewed types beyond those that skops itself trusts: plain holders of numbers."""
+ALLOWED_TYPES = frozenset({"mlsignal.learning.outliers.IQRClipper", "sklearn.tree._tree.Tree"})
+"""Reviewed types beyond those that skops itself trusts: plain holders of numbers. A tree's node numbers are checked
+after loading, since compiled code follows them without asking."""
 GOLDEN_ROWS = 16
 GOLDEN_TOLERANCE = 1e-9
 """Largest difference of a golden row's probability that still counts as the same model."""
@@ -279,11 +280,28 @@ def _load_estimator(path: Path) -> Any:
             raise ModelError(
                 f"bundle: {path.name} holds types that are not allowed: {', '.join(refused)}; nothing was loaded"
             )
-        return skops.io.load(path, trusted=sorted(unknown))
+        estimator = skops.io.load(path, trusted=sorted(unknown))
+        _verify_trees(estimator, path)
+        return estimator
     except ModelError:
         raise
     except Exception as error:  # skops raises many kinds on files that are not its own
         raise ModelError(f"bundle: {path} cannot be read ({type(error).__name__}: {error})") from error
+
+
+def _verify_trees(estimator: Any, path: Path) -> None:
+    """Refuse trees whose nodes point outside of the tree, or at features that are not there."""
+    last = estimator[-1] if hasattr(estimator, "steps") else estimator
+    for member in np.ravel(getattr(last, "estimators_", [])):
+        tree = member.tree_
+        own, count = np.arange(tree.node_count), tree.node_count
+        leaf = tree.children_left == -1
+        for children in (tree.children_left, tree.children_right):
+            inside = (children > own) & (children < count)
+            if not np.where(leaf, children == -1, inside).all():
+                raise ModelError(f"bundle: {path.name} holds a broken tree; nothing was run")
+        if not np.where(leaf, True, (tree.feature >= 0) & (tree.feature < tree.n_features)).all():
+            raise ModelError(f"bundle: {path.name} holds a tree of features that are not there; nothing was run")
 
 
 def _verify_golden(directory: Path, manifest: dict[str, Any], model: SignalModel) -> None:
