@@ -5,16 +5,23 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from mlsignal.candles import Candles, Interval
+from mlsignal.candles import Candles, Interval, KlineSource
 from mlsignal.cleaning import CleaningReport, clean
 from mlsignal.config import Settings
 from mlsignal.errors import TooFewCandlesError
+from mlsignal.sim.source import MarketSource, market_of
 from mlsignal.sources.binance import BinanceSource
 from mlsignal.sources.files import FileSource
-from mlsignal.sources.registry import opened_source
+from mlsignal.sources.registry import opened_source, source_scheme
 from mlsignal.store.store import Store, StoreReport
 
 OnCandles = Callable[[int, int], None]
+
+
+@source_scheme("sim")
+def _open_simulated_market(argument: str, settings: Settings, on_progress: OnCandles | None) -> KlineSource:
+    del settings, on_progress
+    return MarketSource(market_of(argument))
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ def gather_candles(settings: Settings, *, on_progress: OnCandles | None = None) 
     interval = Interval.parse(settings.interval)
     stored: StoreReport | None = None
     with opened_source(settings.source, settings, on_progress=on_progress) as source:
-        if isinstance(source, FileSource):
+        if isinstance(source, FileSource | MarketSource):
             raw = source.fetch(settings.symbol, interval, limit=settings.lookback_candles)
         else:
             if isinstance(source, BinanceSource):
@@ -71,8 +78,8 @@ def gather_candles(settings: Settings, *, on_progress: OnCandles | None = None) 
                 limit=settings.lookback_candles,
                 max_age_minutes=settings.max_age_minutes,
             )
-        synthetic = isinstance(source, BinanceSource) and source.synthetic
-        name = "simulated exchange (SYNTHETIC)" if synthetic else source.name
+        synthetic = isinstance(source, BinanceSource | MarketSource) and source.synthetic
+        name = "simulated exchange (SYNTHETIC)" if isinstance(source, BinanceSource) and synthetic else source.name
     return _cleaned(settings, interval, raw, name, synthetic, stored)
 
 
