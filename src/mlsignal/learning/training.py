@@ -95,9 +95,11 @@ def fit_model(name: str, dataset: Dataset, rows: Times, options: TrainingOptions
         )
     context = ModelContext(len(kept), options.seed, options.n_trees, options.engine, options.n_jobs)
     estimator = build_model(name, context)
-    if options.outliers == "winsorise":
-        estimator = make_pipeline(IQRClipper(), estimator)
-    return estimator.fit(dataset.X[kept], y)
+    X = dataset.X[kept]
+    if options.outliers != "winsorise":
+        return estimator.fit(X, y)
+    clipper = IQRClipper().fit(X)
+    return make_pipeline(clipper, estimator.fit(clipper.transform(X), y))
 
 
 def cross_validate(
