@@ -40,13 +40,13 @@
 #
 # | parameter | meaning |
 # |---|---|
-# | `SOURCE` | `"simulated"`; or `"binance"`; or a Parquet, CSV or zip file; or a folder of `SYMBOL-INTERVAL.parquet` |
+# | `SOURCE` | `"sim:SEED"`; or `"binance"`; or a Parquet, CSV or zip file; or a folder of `SYMBOL-INTERVAL.parquet` |
 # | `symbol`, `interval` | what to trade, by the exchange's names |
 # | `lookback_candles` | how many of the newest closed candles to use, warm-up included |
 # | `max_age_minutes` | how old the newest stored candle may be before the exchange is asked again |
 
 # %% tags=["parameters"]
-SOURCE = "simulated"  # "binance" for real candles: no key is needed
+SOURCE = "sim:7"  # the simulated market of seed 7; "binance" for real candles, no key is needed
 symbol = "BTCUSDT"
 interval = "1m"
 lookback_candles = 50_000
@@ -54,21 +54,18 @@ max_age_minutes = 30
 seed = 7
 
 # %%
-import io
 import json
 import shutil
 import tempfile
+from datetime import UTC, datetime
+from html import escape
 from pathlib import Path
 
 import joblib
-import matplotlib as mpl
-import matplotlib.dates as mdates
 import numpy as np
 import plotly.graph_objects as go
 import polars as pl
 from IPython.display import display
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
 from plotly.subplots import make_subplots
 
 import mlsignal as ml
@@ -83,15 +80,8 @@ from mlsignal.sim import Market
 pl.Config.set_tbl_hide_dataframe_shape(True).set_tbl_hide_column_data_types(True)
 pl.Config.set_float_precision(4).set_tbl_rows(40).set_fmt_str_lengths(60)
 BLUE, ORANGE, GREY, GREEN, RED = "#2563a8", "#d9772b", "#8b929a", "#2f8f5b", "#b8382f"
-LABEL = "SYNTHETIC: " if SOURCE == "simulated" else ""
-DASHES = {None: "-", "solid": "-", "dash": "--", "dot": ":"}
-STYLE = {
-    "path.simplify_threshold": 0.4,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "mlsignal",
-    "font.size": 9,
-    "font.family": "sans-serif",
-}
+LABEL = "SYNTHETIC: " if SOURCE.startswith("sim") else ""
+DASHES = {"dash": "5 4", "dot": "2 3"}
 FONT = {"family": "Helvetica, Arial, sans-serif", "size": 12, "color": "#22272e"}
 
 
@@ -130,124 +120,190 @@ def show(figure):
 
 
 def picture(figure):
-    """Draw the kinds of traces that this notebook uses with matplotlib; return SVG."""
-    asked = figure.layout
-    with mpl.rc_context(STYLE):
-        drawn = Figure(figsize=(asked.width / 100, asked.height / 100))
-        drawn.text(0.01, 1 - 0.08 / (asked.height / 100), asked.title.text, va="top", fontsize=11, fontweight="bold")
-        words = [
-            name for trace in figure.data for name in (() if trace.y is None else trace.y) if isinstance(name, str)
-        ]
-        words += asked.yaxis.ticktext or ()
-        left, right = max(78, 40 + 6 * max(map(len, words), default=0)) / asked.width, 1 - 14 / asked.width
-        bottom, top = 46 / asked.height, 1 - 52 / asked.height
-        axes = {}
-        for trace in figure.data:
-            key = (trace.xaxis or "x", trace.yaxis or "y")
-            if key not in axes:
-                x_axis, y_axis = (asked[k[0] + "axis" + k[1:]] for k in key)
-                (x0, x1), (y0, y1) = (axis.domain or (0, 1) for axis in (x_axis, y_axis))
-                box = (left + x0 * (right - left), bottom + y0 * (top - bottom))
-                size = ((x1 - x0) * (right - left), (y1 - y0) * (top - bottom))
-                axes[key] = drawn.add_axes((*box, *size))
-                _dress(axes[key], x_axis, y_axis)
-            _draw(axes[key], trace)
-        for (x_name, y_name), plot in axes.items():
-            _finish(plot, asked["xaxis" + x_name[1:]], asked["yaxis" + y_name[1:]])
-        text = io.StringIO()
-        FigureCanvasSVG(drawn).print_svg(text, metadata={"Date": None, "Creator": None})
-    return text.getvalue()
+    """Draw the kinds of traces that this notebook uses as SVG."""
+    asked, groups = figure.layout, {}
+    for trace in figure.data:
+        groups.setdefault((trace.xaxis or "x", trace.yaxis or "y"), []).append(trace)
+    words = [word for trace in figure.data for word in (() if trace.y is None else trace.y) if isinstance(word, str)]
+    words += [part for axis in figure.select_yaxes() for word in axis.ticktext or () for part in word.split("<br>")]
+    left = max(70, 30 + 6.2 * max(map(len, words), default=0))
+    box = (left, 52, asked.width - 16, asked.height - 46)
+    drawn = [part for keys, traces in groups.items() for part in _panel(asked, keys, traces, box)]
+    title = _text(10, 20, asked.title.text, "start", 'font-size="14" font-weight="bold"')
+    size = f'viewBox="0 0 {asked.width} {asked.height}" width="{asked.width}" height="{asked.height}"'
+    style = 'font-family="Helvetica, Arial, sans-serif" font-size="11" fill="#22272e"'
+    inside = ['<rect width="100%" height="100%" fill="white"/>', title, *_legend(figure, box[2]), *drawn]
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>' + "".join(inside) + "</svg>"
 
 
-def _dress(plot, x_axis, y_axis):
-    plot.set_xlabel(x_axis.title.text or "")
-    plot.set_ylabel(y_axis.title.text or "")
-    plot.spines[["top", "right"]].set_visible(False)
-    plot.grid(color="#e8eaed", linewidth=0.6)
-    plot.set_axisbelow(True)
-    plot.tick_params(labelbottom=x_axis.showticklabels is not False, color=GREY)
-    plot.tick_params(labelleft=y_axis.showticklabels is not False)
+class Scale:
+    """Places the values of one axis, numbers, times or words, on pixels."""
 
+    def __init__(self, axis, columns, first, last):
+        values = [value for column in columns for value in column]
+        self.axis, self.first, self.last = axis, first, last
+        self.names = list(dict.fromkeys(value for value in values if isinstance(value, str)))
+        self.is_time = any(isinstance(value, datetime) for value in values)
+        if self.names:
+            self.low, self.high = -0.5, len(self.names) - 0.5
+        elif axis.range:
+            self.low, self.high = axis.range
+        else:
+            known = self.numbers(values)
+            margin = 0.03 * (np.nanmax(known) - np.nanmin(known))
+            self.low, self.high = np.nanmin(known) - margin, np.nanmax(known) + margin
+        if axis.autorange == "reversed":
+            self.low, self.high = self.high, self.low
 
-def _finish(plot, x_axis, y_axis):
-    for axis, limits in ((x_axis, plot.set_xlim), (y_axis, plot.set_ylim)):
-        if axis.range:
-            limits(*axis.range)
-        if axis.ticktext:
-            (plot.set_xticks if axis is x_axis else plot.set_yticks)(
-                axis.tickvals, [t.replace("<br>", "\n") for t in axis.ticktext]
+    def numbers(self, column):
+        """Return what stands for the values of a column."""
+        if self.names:
+            return np.array([float(self.names.index(value)) if value in self.names else value for value in column])
+        return np.array([value.timestamp() if isinstance(value, datetime) else float(value) for value in column])
+
+    def __call__(self, column):
+        """Return the pixels of a column."""
+        return self.first + (self.numbers(column) - self.low) / (self.high - self.low) * (self.last - self.first)
+
+    def ticks(self):
+        """Return pixels and labels."""
+        if self.names or self.axis.ticktext:
+            labels = self.axis.ticktext or self.names
+            return list(zip(self(self.axis.tickvals or self.names), labels, strict=True))
+        room = 80 if self.last > self.first else 32  # pixels that a label takes, across or down
+        span, wanted = self.high - self.low, max(2, abs(self.last - self.first) / room)
+        if self.is_time:
+            step = 86_400 * next(
+                days for days in (1, 2, 4, 7, 14, 30, 90, 365, 3_650) if span / 86_400 / days <= wanted
             )
-    if isinstance(plot.xaxis.get_major_locator(), mdates.AutoDateLocator):
-        plot.xaxis.set_major_formatter(mdates.ConciseDateFormatter(plot.xaxis.get_major_locator(), show_offset=False))
-    if y_axis.autorange == "reversed":
-        plot.invert_yaxis()
-    if plot.get_legend_handles_labels()[1]:
-        rows = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 8, "frameon": False}
-        plot.legend(**rows, borderaxespad=0.1, handlelength=1.6, columnspacing=1.2)
+        else:
+            size = 10.0 ** np.floor(np.log10(span / wanted))
+            step = size * next(k for k in (1, 2, 5, 10) if span / (size * k) <= wanted)
+        places = (
+            np.arange(np.ceil(min(self.low, self.high) / step), max(self.low, self.high) / step + 1e-9) * step + 0.0
+        )
+        pixels = self.first + (places - self.low) / span * (self.last - self.first)
+        decimals = 0 if self.is_time else max(0, -int(np.floor(np.log10(step) + 1e-9)))
+        told = [f"{datetime.fromtimestamp(v, UTC):%d %b}" if self.is_time else f"{v:,.{decimals}f}" for v in places]
+        return list(zip(pixels, told, strict=True))
 
 
-def _draw(plot, trace):
-    name = trace.name if trace.showlegend is not False and trace.name else None
+def _panel(asked, keys, traces, box):
+    x_axis, y_axis = (asked[key[0] + "axis" + key[1:]] for key in keys)
+    (x0, x1), (y0, y1) = (axis.domain or (0, 1) for axis in (x_axis, y_axis))
+    left, right = (box[0] + share * (box[2] - box[0]) for share in (x0, x1))
+    top, bottom = (box[3] - share * (box[3] - box[1]) for share in (y1, y0))
+    x = Scale(x_axis, [column for trace in traces for column in _reach(trace, "x")], left, right)
+    y = Scale(y_axis, [column for trace in traces for column in _reach(trace, "y")], bottom, top)
+    grid = 'stroke="#e8eaed"'
+    for place, label in x.ticks():
+        yield _stroke(place, top, place, bottom, grid)
+        if x_axis.showticklabels is not False:
+            yield _text(place, bottom + 15, label, "middle")
+    for place, label in y.ticks():
+        yield _stroke(left, place, right, place, grid)
+        if y_axis.showticklabels is not False:
+            lines = label.split("<br>")
+            yield from (
+                _text(left - 6, place + 4 + 12 * (k - (len(lines) - 1) / 2), part, "end")
+                for k, part in enumerate(lines)
+            )
+    for trace in traces:
+        yield from _marks(trace, x, y)
+    yield _stroke(left, bottom, right, bottom, f'stroke="{GREY}"') + _stroke(
+        left, top, left, bottom, f'stroke="{GREY}"'
+    )
+    yield _text((left + right) / 2, bottom + 34, x_axis.title.text or "", "middle")
+    turn = f'transform="rotate(-90 14 {(top + bottom) / 2:.1f})"'
+    if y_axis.title.text:
+        turn = turn if x0 == 0 else f'transform="rotate(-90 {left - 46:.1f} {(top + bottom) / 2:.1f})"'
+        yield _text(14 if x0 == 0 else left - 46, (top + bottom) / 2, y_axis.title.text, "middle", turn)
+
+
+def _reach(trace, along):
+    """Return the columns of a trace that an axis must hold."""
+    column = trace[along]
+    if trace.type == "bar" and along == ("x" if trace.orientation == "h" else "y"):
+        base = np.zeros(len(column)) if trace.base is None else np.asarray(trace.base)
+        return [base, base + np.asarray(column)]
+    error = None if trace.type != "scatter" else trace[f"error_{along}"]
+    if error is not None and error.array is not None:
+        return [np.asarray(column) + error.array, np.asarray(column) - error.arrayminus]
+    return [column]
+
+
+def _marks(trace, x, y):
     if trace.type == "heatmap":
-        _draw_heatmap(plot, trace)
+        across, down = (abs(scale.last - scale.first) / len(scale.names) for scale in (x, y))
+        for (row, column), value in np.ndenumerate(np.asarray(trace.z, dtype=float)):
+            place = (x([trace.x[column]])[0], y([trace.y[row]])[0])
+            shade = f'fill="{BLUE}" opacity="{0.6 * value / np.max(trace.z):.2f}"'
+            yield _rectangle(place[0] - across / 2, place[1] - down / 2, across, down, shade)
+            yield _text(place[0], place[1] + 4, f"{value:,.0f}", "middle")
     elif trace.type == "bar":
-        kind, places, lengths, base = (
-            (plot.barh, trace.y, trace.x, "left")
-            if trace.orientation == "h"
-            else (plot.bar, trace.x, trace.y, "bottom")
-        )
-        kind(
-            places, lengths, color=trace.marker.color, label=name, **({} if trace.base is None else {base: trace.base})
-        )
+        flat = trace.orientation == "h"
+        along, other = (x, y) if flat else (y, x)
+        starts, ends = (along(column) for column in _reach(trace, "x" if flat else "y"))
+        thick = 0.75 * abs(other.last - other.first) / len(other.names)
+        for start, end, middle in zip(starts, ends, other(trace.y if flat else trace.x), strict=True):
+            low, long = min(start, end), abs(end - start)
+            sides = (low, middle - thick / 2, long, thick) if flat else (middle - thick / 2, low, thick, long)
+            yield _rectangle(*sides, f'fill="{trace.marker.color}"')
     elif trace.mode == "lines":
-        style = {"color": trace.line.color, "linewidth": trace.line.width, "linestyle": DASHES[trace.line.dash]}
-        plot.plot(trace.x, trace.y, label=name, **style)
+        points = [f"{px:.1f},{py:.1f}" for px, py in zip(x(trace.x), y(trace.y), strict=True) if np.isfinite(px + py)]
+        dash = f'stroke-dasharray="{DASHES[trace.line.dash]}"' if trace.line.dash in DASHES else ""
+        look = f'fill="none" stroke="{trace.line.color}" stroke-width="{trace.line.width}" {dash}'
+        yield f'<polyline points="{" ".join(points)}" {look}/>'
     else:
-        error = trace.error_x if trace.error_x.array is not None else trace.error_y
-        reach = None if error.array is None else [error.arrayminus, error.array]
-        along = "xerr" if error is trace.error_x else "yerr"
-        style = {"color": trace.marker.color, "markersize": 5, "linewidth": 1.2, "label": name}
-        plot.errorbar(trace.x, trace.y, fmt="o", **style, **({} if reach is None else {along: reach}))
+        for along, other in (("x", "y"), ("y", "x")):
+            if trace[f"error_{along}"].array is not None:
+                low, high = (({"x": x, "y": y}[along])(column) for column in _reach(trace, along)[::-1])
+                still = ({"x": x, "y": y}[other])(trace[other])
+                for a, b, c in zip(low, high, still, strict=True):
+                    ends = (a, c, b, c) if along == "x" else (c, a, c, b)
+                    yield _stroke(*ends, f'stroke="{trace.marker.color}" stroke-width="1.4"')
+        for px, py in zip(x(trace.x), y(trace.y), strict=True):
+            yield f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3.6" fill="{trace.marker.color}"/>'
 
 
-def _draw_heatmap(plot, trace):
-    values = np.asarray(trace.z, dtype=float)
-    plot.imshow(values, cmap="Blues", vmin=0, vmax=values.max() * 1.4, aspect="auto")
-    plot.grid(visible=False)
-    plot.set_xticks(range(len(trace.x)), trace.x)
-    plot.set_yticks(range(len(trace.y)), trace.y)
-    for (row, column), value in np.ndenumerate(values):
-        plot.text(column, row, f"{value:,.0f}", ha="center", va="center")
+def _legend(figure, right):
+    named = [trace for trace in figure.data if trace.name and trace.showlegend is not False]
+    for trace in reversed(named):
+        color = trace.line.color if trace.type == "scatter" and trace.mode == "lines" else trace.marker.color
+        yield _text(right, 42, trace.name, "end")
+        right -= 5.6 * len(trace.name) + 14
+        yield _rectangle(right, 36, 10, 4, f'fill="{color}"')
+        right -= 12
+
+
+def _text(x, y, text, anchor, more=""):
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {more}>{escape(text)}</text>'
+
+
+def _stroke(x1, y1, x2, y2, more):
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" {more}/>'
+
+
+def _rectangle(x, y, width, height, more):
+    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" {more}/>'
 
 
 # %% [markdown]
 # ## 2 Candles, gaps and cleaning
 #
-# `gather_candles` fetches what the store lacks, checks it, and returns `Candles` with a report. With `"binance"` the
-# candles come over REST and are kept in the store. The simulated market is written to a file and read back, so that
-# both take the same road.
+# `gather_candles` fetches what is missing, checks it, and returns `Candles` with a report. Candles of `"binance"` come
+# over REST and are kept in the store.
 
 # %%
 work = Path(tempfile.mkdtemp(prefix="signal-"))
-
-
-def folder_of(market, market_symbol, n):
-    """Write candles of a simulated market where `source` can point to."""
-    folder = work / f"market-{market.seed}"
-    folder.mkdir(exist_ok=True)
-    market.candles(market_symbol, "1m", n).to_polars().write_parquet(folder / f"{market_symbol}-1m.parquet")
-    return folder
-
-
-market = Market(seed=seed)
-source = str(folder_of(market, "BTCUSDT", lookback_candles)) if SOURCE == "simulated" else SOURCE
-asked = {"source": source, "symbol": symbol, "interval": interval}
+asked = {"source": SOURCE, "symbol": symbol, "interval": interval}
 asked |= {"lookback_candles": lookback_candles, "max_age_minutes": max_age_minutes}
 settings = ml.load_settings(asked)
 
 gathered = ml.gather_candles(settings)
 candles = gathered.candles
-print(LABEL + repr(candles))
+print(candles)
+print("from:", gathered.source)
 print(gathered.cleaning.summary())
 
 # %%
@@ -664,7 +720,8 @@ def auc(y, score):
     return float(ups @ (np.cumsum(downs) - downs / 2) / (ups.sum() * downs.sum()))
 
 
-if SOURCE == "simulated":
+if gathered.synthetic:
+    market = Market(int(SOURCE.partition(":")[2] or 0))
     chances = market.oracle(symbol, "1m", lookback_candles)
     truth = np.array([chances[position[time] + 1] for time in moved["open_time"]])  # of the candle that is foreseen
     reached = {"oracle": auc(y, truth)} | {name: scores["without_ties"]["roc_auc"] for name, scores in models.items()}
@@ -697,8 +754,9 @@ if SOURCE == "simulated":
 # %%
 nulls = []
 for number in range(1, 7):
-    null = folder_of(Market(seed=number), "NULLUSDT", 20_000)
-    control = ml.run(source=str(null), symbol="NULLUSDT", lookback_candles=20_000, seed=number, folds=5, engine="plain")
+    control = ml.run(
+        source=f"sim:{number}", symbol="NULLUSDT", lookback_candles=20_000, seed=number, folds=5, engine="plain"
+    )
     found = control.evaluation.metrics
     nulls.append({"seed": number, "ties": found["data"]["tie_share"]} | found["models"][found["selected"]]["test"])
 
