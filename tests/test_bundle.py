@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from mlsignal.bundle import load_bundle
-from mlsignal.errors import ConfigurationError, FeatureMismatchError, ModelError
+from mlsignal.errors import FeatureMismatchError, ModelError
 from mlsignal.features.feature import compute_features
 from mlsignal.sim.market import Market
 from mlsignal.workflow import run
@@ -85,7 +85,7 @@ def test_pickle_predicts_the_same_from_polars_pandas_and_arrays(folder: Path, ca
 def test_pickle_refuses_wrong_columns_by_name(folder: Path) -> None:
     model = joblib.load(folder / "best_model.pkl")
     table = pl.DataFrame({name: [1.0] for name in model.feature_names_in_})
-    with pytest.raises(ValueError, match=r"missing column: rsi14\. Did you mean 'rsi_14'"):
+    with pytest.raises(ValueError, match=r"missing column: rsi14; the columns there are .*rsi_14"):
         model.predict(table.rename({"rsi14": "rsi_14"}))
     with pytest.raises(FeatureMismatchError, match=r"shape \(n_rows, 17\)"):
         model.predict(np.ones((3, 16)))
@@ -189,8 +189,8 @@ def test_bundle_with_a_forbidden_type_runs_nothing(copy: Path, tmp_path: Path) -
 
 
 def test_bundle_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no such folder"):
-        load_bundle(tmp_path / "nothing")
+    with pytest.raises(ModelError, match="no such folder"):
+        load_bundle(str(tmp_path / "nothing"))
     with pytest.raises(ModelError, match=r"expected manifest\.json"):
         load_bundle(tmp_path)
 

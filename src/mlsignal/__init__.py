@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from mlsignal.features.feature import feature as feature
     from mlsignal.features.sets import select_features as select_features
     from mlsignal.gathering import gather_candles as gather_candles
+    from mlsignal.gathering import open_source as open_source
     from mlsignal.labels import Labels as Labels
     from mlsignal.labels import direction_labels as direction_labels
     from mlsignal.learning.signal_model import SignalModel as SignalModel
-    from mlsignal.sources.registry import open_source as open_source
     from mlsignal.store.store import Store as Store
     from mlsignal.workflow import run as run
 
@@ -56,7 +56,7 @@ _HOMES = {
     "gather_candles": "mlsignal.gathering",
     "load_bundle": "mlsignal.bundle",
     "load_settings": "mlsignal.config",
-    "open_source": "mlsignal.sources.registry",
+    "open_source": "mlsignal.gathering",
     "run": "mlsignal.workflow",
     "select_features": "mlsignal.features.sets",
 }

@@ -20,7 +20,7 @@ import polars as pl
 import skops.io
 
 from mlsignal.candles import Candles, Floats
-from mlsignal.errors import ConfigurationError, FeatureMismatchError, ModelError
+from mlsignal.errors import FeatureMismatchError, ModelError
 from mlsignal.features.feature import Feature, compute_features, feature_names, longest_lookback
 from mlsignal.features.sets import feature_file_sha256, select_features
 from mlsignal.learning.signal_model import SignalModel
@@ -185,7 +185,7 @@ def write_bundle(
     (directory / MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def load_bundle(path: Path, feature_file: Path | None = None) -> Bundle:
+def load_bundle(path: Path | str, feature_file: Path | str | None = None) -> Bundle:
     """Load a bundle, or the one in a run's folder, and verify it.
 
     Parameters
@@ -202,9 +202,9 @@ def load_bundle(path: Path, feature_file: Path | None = None) -> Bundle:
     FeatureMismatchError
         If the features are no longer those that the model was fitted on.
     """
-    directory = _bundle_directory(path)
+    directory = _bundle_directory(Path(path))
     manifest = _read_manifest(directory)
-    features = _verified_features(manifest, feature_file)
+    features = _verified_features(manifest, None if feature_file is None else Path(feature_file))
     model_path = directory / MODEL_FILE
     found = _sha256(model_path) if model_path.is_file() else "no file"
     if found != manifest["model"]["sha256"]:
@@ -224,7 +224,7 @@ def _bundle_directory(path: Path) -> Path:
         if (directory / MANIFEST).is_file():
             return directory
     if not path.exists():
-        raise ConfigurationError(f"bundle {path}: there is no such folder")
+        raise ModelError(f"bundle {path}: there is no such folder")
     raise ModelError(f"bundle {path}: expected {MANIFEST} there, or in {path / 'model.mlsignal'}; found neither")
 
 

@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     max_age_minutes: float = Field(30.0, ge=0, allow_inf_nan=False)
     """How old the newest stored candle may be before the source is asked for more."""
     source: str = Field("binance", min_length=1)
-    """Where candles come from: `binance`, a file, a folder."""
+    """Where candles come from: `binance`, `sim:SEED`, a file, a folder."""
     store: Path = Field(default_factory=default_store)
     """Folder of the candle store."""
     binance_base_url: str = Field("https://api.binance.com", pattern=r"^https?://[^\s/]+.*$")

@@ -12,10 +12,12 @@ from mlsignal.errors import TooFewCandlesError
 from mlsignal.sim.source import MarketSource, market_of
 from mlsignal.sources.binance import BinanceSource
 from mlsignal.sources.files import FileSource
-from mlsignal.sources.registry import opened_source, source_scheme
+from mlsignal.sources.registry import open_source, opened_source, source_scheme
 from mlsignal.store.store import Store, StoreReport
 
 OnCandles = Callable[[int, int], None]
+
+__all__ = ["GatheredCandles", "OnCandles", "gather_candles", "open_source"]
 
 
 @source_scheme("sim")

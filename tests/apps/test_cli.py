@@ -158,7 +158,7 @@ def test_features_are_written_with_nan_in_the_warm_up(market: Path) -> None:
         (("run", "--source", "{market}", "--select-by", "f1", *FAST), 2, ("'f1'",)),
         (("run", "--source", "{market}", "--feature-file", "nothing.py"), 2, ("nothing.py",)),
         (("run", "--binance-base-url", "http://127.0.0.1:1"), 4, ("127.0.0.1", "check the network")),
-        (("predict", "nothing", "--source", "{market}"), 2, ("no such folder",)),
+        (("predict", "nothing", "--source", "{market}"), 5, ("no such folder",)),
         (("predict", "{market}", "--source", "{market}"), 5, ("manifest.json",)),
         (("features", "--source", "{market}"), 2, ("--output",)),
         (("candles", "fetch", "btcusdt"), 2, ("btcusdt",)),
@@ -229,7 +229,8 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom mlsignal.apps.cli import app\n"
         "try:\n    app(['--help'], standalone_mode=False)\nexcept SystemExit:\n    pass\n"
-        "heavy = {'numpy', 'polars', 'sklearn', 'scipy', 'talib', 'pydantic', 'matplotlib', 'skops', 'httpx2', 'pandas'}\n"
+        "heavy = "
+        "{'numpy', 'polars', 'sklearn', 'scipy', 'talib', 'pydantic', 'matplotlib', 'skops', 'httpx2', 'pandas'}\n"
         "print('loaded:', sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)

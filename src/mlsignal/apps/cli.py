@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlsignal.apps.lean import lean_imports
 from mlsignal.errors import ConfigurationError, MlSignalError
 from mlsignal.version import __version__
 
@@ -41,7 +42,9 @@ app.add_typer(candles_app, name="candles")
 
 Source = Annotated[
     str | None,
-    typer.Option(help="binance, a Parquet, CSV or zip file, or a folder of SYMBOL-INTERVAL files.  [binance]"),
+    typer.Option(
+        help="binance, sim:SEED, a Parquet, CSV or zip file, or a folder of SYMBOL-INTERVAL files.  [binance]"
+    ),
 ]
 Symbol = Annotated[str | None, typer.Option(help="Market, by the exchange's name.  [BTCUSDT]")]
 IntervalName = Annotated[
@@ -132,7 +135,8 @@ def run(
 ) -> None:
     """Fetch candles, train, validate, choose, judge, and export the model with a report."""
     settings = _settings(context)
-    from mlsignal.apps.jobs import run_job, show_run
+    with lean_imports():
+        from mlsignal.apps.jobs import run_job, show_run
 
     result, folder = run_job(settings, output, command=_command_line(), quiet=json)
     show_run(result, folder, as_json=json)
@@ -155,7 +159,8 @@ def features(
 ) -> None:
     """Compute the features of every candle and write them to a Parquet file."""
     settings = _settings(context)
-    from mlsignal.apps.jobs import features_job
+    with lean_imports():
+        from mlsignal.apps.jobs import features_job
 
     features_job(settings, output, as_json=json)
 
@@ -182,7 +187,8 @@ def predict(
     json: Json = False,
 ) -> None:
     """Score candles with an exported model."""
-    from mlsignal.apps.jobs import predict_job
+    with lean_imports():
+        from mlsignal.apps.jobs import predict_job
 
     predict_job(lambda known: _settings(context, **known), context.params, bundle, output, as_json=json)
 
@@ -195,16 +201,19 @@ def candles_fetch(
     context: typer.Context,
     symbols: Annotated[list[str], typer.Argument(help="Markets, by the exchange's names.")],
     interval: Annotated[list[str] | None, typer.Option(help="Length of a candle; may be given again.  [1m]")] = None,
-    lookback_candles: Lookback = None,
+    lookback_candles: Annotated[
+        int | None, typer.Option(help="How many of the newest closed candles.  [50000]")
+    ] = None,
     max_age_minutes: MaxAge = None,
     store: StoreFolder = None,
-    source: Source = None,
+    source: Annotated[str | None, typer.Option(help="Exchange to fetch from.  [binance]")] = None,
     binance_base_url: BaseUrl = None,
     json: Json = False,
 ) -> None:
     """Fetch candles into the store: what is missing only, in whole months or parts of them."""
     settings = _settings(context, interval=interval[0] if interval else None)
-    from mlsignal.apps.jobs import fetch_job
+    with lean_imports():
+        from mlsignal.apps.jobs import fetch_job
 
     fetch_job(settings, symbols, interval or [settings.interval], as_json=json)
 
@@ -213,7 +222,8 @@ def candles_fetch(
 def candles_list(context: typer.Context, store: StoreFolder = None, json: Json = False) -> None:
     """List the series in the store, with their spans and gaps."""
     settings = _settings(context)
-    from mlsignal.apps.jobs import list_job
+    with lean_imports():
+        from mlsignal.apps.jobs import list_job
 
     list_job(settings, as_json=json)
 
@@ -226,7 +236,8 @@ def exchange(
     seed: Annotated[int, typer.Option(help="Of the market.", min=0)] = 0,
 ) -> None:
     """Serve a simulated exchange (SYNTHETIC) on this machine until interrupted."""
-    from mlsignal.apps.jobs import exchange_job
+    with lean_imports():
+        from mlsignal.apps.jobs import exchange_job
 
     exchange_job(port, seed)
 
@@ -240,7 +251,8 @@ def demo(
     json: Json = False,
 ) -> None:
     """Run everything against a simulated exchange (SYNTHETIC), over HTTP, and open nothing to the network."""
-    from mlsignal.apps.demo import demo_job
+    with lean_imports():
+        from mlsignal.apps.demo import demo_job
 
     fixed = {"symbol": "BTCUSDT", "interval": "1m", "source": "binance"}
     demo_job(
@@ -263,8 +275,9 @@ def main() -> None:
 def _exit_code() -> int:
     from mlsignal.apps.messages import print_error
 
+    arguments = sys.argv[1:] or ["--help"]
     try:
-        result = app(standalone_mode=False)
+        result = app(arguments, standalone_mode=False)
     except MlSignalError as error:
         if "--debug" in sys.argv:
             raise
@@ -278,7 +291,8 @@ def _exit_code() -> int:
     except Exception as error:  # noqa: BLE001  # a usage error has no public base class; the rest is a bug
         if not hasattr(error, "format_message"):  # every usage error of the command-line library has it
             return _bug(error)
-        print_error(str(error.format_message()) or "no command given; see mlsignal --help")
+        message = str(error.format_message())
+        print_error("a command is missing; see its --help" if message.startswith("Usage:") else message)
         return ConfigurationError.exit_code
     return result if isinstance(result, int) else 0
 

@@ -121,9 +121,9 @@ def _show_predictions(predictions: pl.DataFrame, horizon: int, target: Path | No
 
 def fetch_job(settings: Settings, symbols: Sequence[str], intervals: Sequence[str], *, as_json: bool) -> None:
     """Fetch several series into the store, one after the other."""
-    if Path(settings.source).exists():
+    if Path(settings.source).exists() or settings.source.partition(":")[0] == "sim":
         raise ConfigurationError(
-            f"source: {settings.source} is a file or folder, which is read where it is; nothing to fetch"
+            f"source: {settings.source} is read where it is; candles fetch brings those of an exchange"
         )
     facts = []
     for symbol in symbols:

@@ -7,7 +7,7 @@ from mlsignal.features.feature import feature
 from mlsignal.features.rolling import finite_ema, rolling_mean, rolling_mean_std
 
 MEMORY = 250
-"""Candles that the recursive indicators remember: RSI is then within 1e-7 of the textbook's."""
+"""Candles that the recursive indicators remember: RSI, 0 to 100, is then typically within 1e-7 of the textbook's."""
 SIGNAL_MEMORY = 80
 """Candles, beyond `MEMORY`, that the MACD's signal line remembers."""
 WILDER_14 = 27

@@ -19,7 +19,8 @@ class FeatureBins:
     Attributes
     ----------
     edges_ : list of array of float32, one a feature, shape (at most n_bins - 1,)
-        Each lies halfway between two neighbouring values of the rows it was fitted on; a value above it is in the next bin.
+        Each lies halfway between two neighbouring values of the rows it was fitted on; a value above it is in the
+        next bin.
     """
 
     def __init__(self, n_bins: int = N_BINS) -> None:

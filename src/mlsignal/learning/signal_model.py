@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlsignal.candles import Floats
-from mlsignal.errors import FeatureMismatchError, ModelError, did_you_mean
+from mlsignal.errors import FeatureMismatchError, ModelError
 
 
 class SignalModel:
@@ -95,9 +95,10 @@ class SignalModel:
             present = [str(column) for column in X.columns]
             missing = [name for name in names if name not in present]
             if missing:
+                plural = "s" if len(missing) > 1 else ""
                 raise FeatureMismatchError(
-                    f"missing column{'s' if len(missing) > 1 else ''}: {', '.join(missing)}. "
-                    f"{did_you_mean(missing[0], present)}"
+                    f"missing column{plural}: {', '.join(missing)}; the columns there are "
+                    f"{', '.join(present) or 'none'}"
                 )
             return np.column_stack([np.asarray(X[name], dtype=np.float64) for name in names])
         values = np.asarray(X, dtype=np.float64)
