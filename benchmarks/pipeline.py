@@ -3,7 +3,7 @@
 Usage: python benchmarks/pipeline.py [RUNS]
 
 Whole processes, start to exit, in turn: the reference (pandas, pandas-ta-classic, scikit-learn), `mlsignal run` with
-the plain engine, and, where it is installed, with the accelerated one. Both train logistic regression and a forest of 100
+the plain engine, and, if installed, with the accelerated one. Both train logistic regression and a forest of 100
 trees with a 10-fold TimeSeriesSplit on the same last 50,000 candles of BTCUSDT 1m; ours also writes report and bundle.
 """
 

@@ -32,7 +32,7 @@ def test_forest_on_features_decides_as_the_forest_on_bins() -> None:
 
 
 def test_forest_on_bins_ranks_as_well_as_a_plain_one() -> None:
-    """Column 1 is of the size 1e-6: a plain forest does not see differences below 1e-7, so it gets that column larger."""
+    """Column 1 is of the size 1e-6: a plain forest does not see differences below 1e-7, so that is scaled up."""
     (X, y), (unseen, truth) = rows(), rows(seed=1)
     X, unseen = X * [1, 1e6, 1, 1, 1], unseen * [1, 1e6, 1, 1, 1]
     binned = BinnedForest(forest(), FeatureBins(64)).fit(X, y).predict_proba(unseen)[:, 1]

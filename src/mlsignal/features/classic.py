@@ -4,7 +4,7 @@ import numpy as np
 
 from mlsignal.candles import Candles, Floats
 from mlsignal.features.feature import feature
-from mlsignal.features.rolling import finite_ema, rolling_mean, rolling_mean_std
+from mlsignal.features.rolling import finite_ema, rolling_mean_std, rolling_sums
 
 MEMORY = 250
 """Candles that the recursive indicators remember: RSI, 0 to 100, is then typically within 1e-7 of the textbook's."""
@@ -25,8 +25,7 @@ def prev_close(candles: Candles) -> Floats:
 @feature(lookback={"return_1": 2, "return_5": 6, "return_15": 16}, params={"short": 1, "middle": 5, "long": 15})
 def returns(candles: Candles) -> dict[str, Floats]:
     """Return over 1, 5 and 15 candles, a fraction: close[t] / close[t-k] - 1."""
-    close = candles.close
-    return {f"return_{k}": close / _shifted(close, k) - 1 for k in (1, 5, 15)}
+    return {f"return_{k}": _return_over(candles.close, k) for k in (1, 5, 15)}
 
 
 @feature(lookback=1, scale="price")
@@ -44,21 +43,26 @@ def open_close(candles: Candles) -> Floats:
 @feature(lookback={"ma10": 10, "ma50": 50}, scale="price", params={"short": 10, "long": 50})
 def moving_averages(candles: Candles) -> dict[str, Floats]:
     """Simple mean of the last 10 and 50 closes."""
-    return {"ma10": rolling_mean(candles.close, 10), "ma50": rolling_mean(candles.close, 50)}
+    ma10, ma50 = rolling_sums(candles.close, (10, 50))
+    ma10 *= 1 / 10
+    ma50 *= 1 / 50
+    return {"ma10": ma10, "ma50": ma50}
 
 
 @feature(lookback=MEMORY, params={"period": 14, "memory": MEMORY})
 def rsi14(candles: Candles) -> Floats:
     """Wilder's relative strength index of 14 candles, 0 to 100; 50 where the price stood still."""
     change = np.diff(candles.close)
-    loss = finite_ema(np.maximum(-change, 0), WILDER_14, MEMORY - 1)
-    gain = finite_ema(np.maximum(change, 0, out=change), WILDER_14, MEMORY - 1)
-    total = gain + loss
-    flat = total < FLAT * candles.close[1:]
-    total[flat] = 1
-    index = 100 * gain / total
-    index[flat] = 50
-    return _after_first(index)
+    rise = np.maximum(change, 0)
+    gain = finite_ema(rise, WILDER_14, MEMORY - 1)
+    loss = finite_ema(np.subtract(rise, change, out=change), WILDER_14, MEMORY - 1)
+    loss += gain  # what moved in all
+    flat = loss < FLAT * candles.close[1:]
+    loss[flat] = 1
+    gain /= loss
+    gain *= 100
+    gain[flat] = 50
+    return _after_first(gain)
 
 
 @feature(lookback=MEMORY, scale="price", params={"period": 14, "memory": MEMORY})
@@ -82,11 +86,12 @@ def bollinger(candles: Candles) -> dict[str, Floats]:
     width = 4 * deviation
     flat = width < FLAT * close
     place = close - middle
-    place /= np.where(flat, 1, width)
+    bands = width / middle
+    width[flat] = 1
+    place /= width
     place += 0.5
     place[flat] = 0.5
-    width /= middle
-    return {"bollinger_width": width, "bollinger_percent_b": place}
+    return {"bollinger_width": bands, "bollinger_percent_b": place}
 
 
 @feature(
@@ -131,9 +136,18 @@ CLASSIC = (
 
 
 def _shifted(values: Floats, by: int) -> Floats:
-    before = np.full(len(values), np.nan)
+    before = np.empty(len(values))
+    before[:by] = np.nan
     before[by:] = values[:-by]
     return before
+
+
+def _return_over(close: Floats, candles: int) -> Floats:
+    change = np.empty(len(close))
+    change[:candles] = np.nan
+    np.divide(close[candles:], close[:-candles], out=change[candles:])
+    change -= 1
+    return change
 
 
 def _after_first(values: Floats) -> Floats:

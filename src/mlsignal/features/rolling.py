@@ -5,59 +5,51 @@ deviation computed that way stays wrong for good. Here a window of 2n is made of
 additions in all, and exponential averages are cut off after a stated number of candles.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import talib
 
 from mlsignal.candles import Floats
 
 
-def rolling_sum(values: Floats, window: int) -> Floats:
-    """Sum the last `window` values.
+def rolling_sums(values: Floats, windows: Sequence[int]) -> tuple[Floats, ...]:
+    """Sum the last so many values, for several windows at once.
 
     Parameters
     ----------
     values
         Shape (n,).
-    window
-        At least 1.
+    windows
+        Each at least 1.
 
     Returns
     -------
-    array of float64, shape (n,)
+    tuple of arrays of float64, shape (n,)
         NaN in the first `window - 1` places.
 
     Examples
     --------
-    >>> rolling_sum(np.array([1.0, 2.0, 3.0, 4.0]), 3)
-    array([nan, nan,  6.,  9.])
+    >>> rolling_sums(np.array([1.0, 2.0, 3.0, 4.0]), [2, 3])
+    (array([nan,  3.,  5.,  7.]), array([nan, nan,  6.,  9.]))
     """
-    total = np.full(len(values), np.nan)
-    if len(values) < window:
-        return total
-    power, size, taken = values, 1, 0  # power[i] sums values[i : i + size]
-    count = len(values) - window + 1
-    result = total[window - 1 :]
-    result[:] = 0
+    n = len(values)
+    sums = tuple(_warming(n, window) for window in windows)
+    power, size, taken = values, 1, [0] * len(windows)  # power[i] sums values[i : i + size]
     while True:
-        if window & size:
-            result += power[taken : taken + count]
-            taken += size
-        if taken == window:
-            break
+        for k, window in enumerate(windows):
+            if window & size and n >= window:
+                part, total = power[taken[k] : taken[k] + n - window + 1], sums[k][window - 1 :]
+                np.add(total, part, out=total) if taken[k] else np.copyto(total, part)
+                taken[k] += size
+        if 2 * size > min(max(windows), n):
+            return sums
         power = power[:-size] + power[size:]
         size *= 2
-    return total
-
-
-def rolling_mean(values: Floats, window: int) -> Floats:
-    """Average the last `window` values; NaN in the first `window - 1` places."""
-    total = rolling_sum(values, window)
-    total /= window
-    return total
 
 
 def rolling_mean_std(values: Floats, window: int) -> tuple[Floats, Floats]:
-    """Average and standard deviation (ddof 0) of the last `window` values.
+    """Average and standard deviation (ddof 0) of the last `window` values, at least 1.
 
     Notes
     -----
@@ -67,7 +59,7 @@ def rolling_mean_std(values: Floats, window: int) -> tuple[Floats, Floats]:
     ----------
     Chan, Golub, LeVeque (1983), Algorithms for computing the sample variance, The American Statistician 37(3).
     """
-    mean, deviation = (np.full(len(values), np.nan) for _ in range(2))
+    mean, deviation = _warming(len(values), window), _warming(len(values), window)
     count = len(values) - window + 1
     if count < 1:
         return mean, deviation
@@ -83,7 +75,9 @@ def rolling_mean_std(values: Floats, window: int) -> tuple[Floats, Floats]:
         means, squares = _merge(means[:-size], squares[:-size], size, means[size:], squares[size:], size)
         size *= 2
     mean[window - 1 :] = merged[0]
-    np.sqrt(merged[1] / window, out=deviation[window - 1 :])
+    spread = deviation[window - 1 :]
+    np.multiply(merged[1], 1 / window, out=spread)
+    np.sqrt(spread, out=spread)
     return mean, deviation
 
 
@@ -91,13 +85,23 @@ def _merge(
     mean_a: Floats, squares_a: Floats, n_a: int, mean_b: Floats, squares_b: Floats, n_b: int
 ) -> tuple[Floats, Floats]:
     """Merge means and summed squared deviations of two windows of n_a and n_b values."""
+    n = n_a + n_b
     delta = mean_b - mean_a
-    squares = squares_a + squares_b
-    mean = mean_a + delta * (n_b / (n_a + n_b))
+    mean = delta * (n_b / n)
+    mean += mean_a
     delta *= delta
-    delta *= n_a * n_b / (n_a + n_b)
-    squares += delta
-    return mean, squares
+    delta *= n_a * n_b / n
+    if n > 2:  # a single value has no deviation
+        delta += squares_a
+        delta += squares_b
+    return mean, delta
+
+
+def _warming(n: int, window: int) -> Floats:
+    """Return room for n values, of which the first `window - 1` are NaN and the others unset."""
+    room = np.empty(n)
+    room[: window - 1] = np.nan
+    return room
 
 
 def finite_ema(values: Floats, period: int, memory: int) -> Floats:
@@ -123,15 +127,16 @@ def finite_ema(values: Floats, period: int, memory: int) -> Floats:
     values exactly. Leading zeros make TA-Lib start its recursion from nothing.
     """
     n = len(values)
-    averaged = np.full(n, np.nan)
+    averaged = _warming(n, memory)
     if n < memory:
         return averaged
-    padded = np.zeros(n + period)
+    padded = np.empty(n + period)
+    padded[:period] = 0
     padded[period:] = values
     recursion = talib.EMA(padded, period)[period - 1 :]  # recursion[i] is E after values[:i]; recursion[0] is 0
     forgotten = (1 - 2 / (period + 1)) ** memory
     tail = averaged[memory - 1 :]
     np.multiply(recursion[: n - memory + 1], -forgotten, out=tail)
     tail += recursion[memory:]
-    tail /= 1 - forgotten
+    tail *= 1 / (1 - forgotten)
     return averaged
