@@ -251,9 +251,8 @@ class Candles:
 
     def to_polars(self) -> pl.DataFrame:
         """Return open_time, close_time (Datetime ms UTC) and the value columns as a polars frame."""
-        times = {"open_time": self.open_time_ms, "close_time": self.close_time_ms}
-        frame = pl.DataFrame({**times, **self._values})
-        return frame.with_columns(pl.col("open_time", "close_time").cast(pl.Datetime("ms")).dt.replace_time_zone("UTC"))
+        times = {"open_time": times_utc(self.open_time_ms), "close_time": times_utc(self.close_time_ms)}
+        return pl.DataFrame({**times, **self._values})
 
     def to_pandas(self) -> "pd.DataFrame":
         """Return the same as `to_polars`, as a pandas frame; needs the extra `notebook`."""
@@ -436,6 +435,11 @@ def impossible_values(values: Mapping[str, Floats]) -> Iterator[tuple[str, npt.N
     for taker, total in (("taker_buy_base", "volume"), ("taker_buy_quote", "quote_volume")):
         if taker in values and total in values:
             yield f"{taker} exceeds {total}", values[taker] > values[total] * (1 + 1e-9)
+
+
+def times_utc(times_ms: Times) -> pl.Series:
+    """Return moments in milliseconds since the epoch as a polars column, time-zone aware."""
+    return pl.Series(times_ms).cast(TIME_TYPE)
 
 
 def utc(time_ms: int) -> datetime:

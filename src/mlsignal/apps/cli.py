@@ -136,7 +136,9 @@ def run(
     """Fetch candles, train, validate, choose, judge, and export the model with a report."""
     settings = _settings(context)
     with lean_imports():
-        from mlsignal.apps.jobs import run_job, show_run
+        from mlsignal.apps.jobs import load_engine, run_job, show_run
+
+        load_engine(settings.engine)
 
     result, folder = run_job(settings, output, command=_command_line(), quiet=json)
     show_run(result, folder, as_json=json)

@@ -15,7 +15,19 @@ from mlsignal.errors import ConfigurationError
 from mlsignal.experiment import RunResult
 from mlsignal.exporting import metrics_json, write_table
 from mlsignal.gathering import GatheredCandles, gather_candles
+from mlsignal.learning.models import load_engine
 from mlsignal.workflow import output_folder, run_workflow
+
+__all__ = [
+    "exchange_job",
+    "features_job",
+    "fetch_job",
+    "list_job",
+    "load_engine",
+    "predict_job",
+    "run_job",
+    "show_run",
+]
 
 SYNTHETIC_NOTE = "SYNTHETIC market: no price here was ever paid"
 SHOWN_ROWS = 10

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlsignal.candles import VALUE_COLUMNS, Candles, Floats, Times, utc
+from mlsignal.candles import VALUE_COLUMNS, Candles, Floats, times_utc, utc
 from mlsignal.dataset import Dataset
 from mlsignal.evaluation.uncertainty import score_intervals
 from mlsignal.learning.outliers import Fence
@@ -86,27 +86,26 @@ def prediction_table(
     dataset: Dataset, validation: CrossValidation, split: Fold, test_p_up: Mapping[str, Floats]
 ) -> pl.DataFrame:
     """Return every out-of-sample probability: one row a candle, fold ("1".. or "test") and model."""
-    times = dataset.candles.to_polars().select("open_time", "close_time")
-    parts: list[pl.DataFrame] = []
-    for name, results in validation.results.items():
-        folds = [(str(number), result.rows, result.p_up) for number, result in enumerate(results, start=1)]
-        for fold, rows, p_up in [*folds, (TEST, split.test, test_p_up[name])]:
-            parts.append(_prediction_part(dataset, times, name, fold, rows, p_up))
-    return pl.concat(parts)
-
-
-def _prediction_part(
-    dataset: Dataset, times: pl.DataFrame, model: str, fold: str, rows: Times, p_up: Floats
-) -> pl.DataFrame:
-    return times[dataset.position[rows]].select(
-        pl.lit(dataset.candles.symbol).alias("symbol"),
-        "open_time",
-        "close_time",
-        pl.lit(fold).alias("fold"),
-        pl.lit(model).alias("model"),
-        pl.Series("p_up", p_up),
-        pl.Series("label", dataset.y[rows]),
-        pl.Series("tie", dataset.tie[rows]),
+    parts = [
+        (name, str(number), result.rows, result.p_up)
+        for name, results in validation.results.items()
+        for number, result in enumerate(results, start=1)
+    ]
+    parts += [(name, TEST, split.test, p_up) for name, p_up in test_p_up.items()]
+    lengths = [len(rows) for _, _, rows, _ in parts]
+    rows = np.concatenate([part[2] for part in parts])
+    position = dataset.position[rows]
+    return pl.DataFrame(
+        {
+            "symbol": pl.repeat(dataset.candles.symbol, len(rows), eager=True),
+            "open_time": times_utc(dataset.candles.open_time_ms[position]),
+            "close_time": times_utc(dataset.candles.close_time_ms[position]),
+            "fold": np.repeat([part[1] for part in parts], lengths),
+            "model": np.repeat([part[0] for part in parts], lengths),
+            "p_up": np.concatenate([part[3] for part in parts]),
+            "label": dataset.y[rows],
+            "tie": dataset.tie[rows],
+        }
     )
 
 

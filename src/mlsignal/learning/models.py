@@ -86,6 +86,12 @@ def random_forest(context: ModelContext) -> Any:
     return BinnedForest(RandomForestClassifier(**options), FeatureBins())
 
 
+def load_engine(engine: str) -> None:
+    """Import the libraries of an engine now: they come late otherwise, in the midst of a job."""
+    if choose_engine(engine) == "accel":
+        _accelerated_forest()
+
+
 def _accelerated_forest() -> Any:
     try:
         from sklearnex.ensemble import RandomForestClassifier as Accelerated  # noqa: PLC0415  # optional extra
