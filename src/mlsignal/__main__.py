@@ -1,0 +1,5 @@
+"""`python -m mlsignal`: the command line."""
+
+from mlsignal.apps.cli import main
+
+main()
