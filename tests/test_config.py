@@ -107,3 +107,9 @@ def test_settings_bad_secret_is_not_quoted(tmp_path):
     with pytest.raises(ConfigurationError) as caught:
         load_settings({})
     assert "canary" not in str(caught.value)
+
+
+def test_settings_leave_the_variables_of_the_tests_alone(monkeypatch):
+    monkeypatch.setenv("MLSIGNAL_SHARED", "somewhere")
+    monkeypatch.setenv("MLSIGNAL_LONG", "full")
+    assert load_settings().seed == 0

@@ -26,6 +26,7 @@ from mlsignal.errors import ConfigurationError, did_you_mean
 ENV_PREFIX = "MLSIGNAL_"
 CONFIG_FILE = "mlsignal.toml"
 _CONFIG_VARIABLE = ENV_PREFIX + "CONFIG"
+_OTHER_VARIABLES = (_CONFIG_VARIABLE, ENV_PREFIX + "SHARED", ENV_PREFIX + "LONG")  # those of the tests are no settings
 _SECRETS = ("binance_api_key", "binance_api_secret")
 
 
@@ -204,7 +205,7 @@ def _read_environment() -> dict[str, Any]:
     known = {variable_of(name) for name in Settings.model_fields}
     for variable in os.environ:
         upper = variable.upper()
-        if upper.startswith(ENV_PREFIX) and upper not in known:
+        if upper.startswith(ENV_PREFIX) and upper not in known and upper not in _OTHER_VARIABLES:
             near = difflib.get_close_matches(upper, known, n=1, cutoff=0.85)
             if near:
                 raise ConfigurationError(f"environment: {variable} is not known. Did you mean {near[0]!r}?")
