@@ -72,7 +72,8 @@ def random_forest(context: ModelContext) -> Any:
     """Random forest of shallow trees, both classes weighing the same.
 
     Leaves of at least 20 rows and a 400th of the training rows, each tree on a fifth of them (200 at least): an
-    unbounded forest learns the noise of candles by heart, takes ten times as long and foresees less. Both engines bin the features.
+    unbounded forest learns the noise of candles by heart, takes ten times as long and foresees less. Both engines bin
+    the features.
     """
     options = {
         "n_estimators": context.n_trees,
