@@ -62,9 +62,9 @@ class ArchiveFile:
             return None
         try:
             begin = date.fromisoformat(text if is_daily else f"{text}-01")
-        except ValueError:
+            end = begin + timedelta(days=1) if is_daily else (begin.replace(day=28) + timedelta(days=4)).replace(day=1)
+        except (ValueError, OverflowError):
             return None
-        end = begin + timedelta(days=1) if is_daily else (begin.replace(day=28) + timedelta(days=4)).replace(day=1)
         name = f"{found['symbol']}-{found['interval']}-{text}"
         return cls(found["symbol"], interval, name, begin, end, found["checksum"] is not None)
 
