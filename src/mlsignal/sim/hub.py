@@ -76,9 +76,8 @@ class StreamHub:
         names = [name for name in named.split("/") if name]
         if len(names) > LARGEST:
             return Response.of_json({"code": -1000, "msg": "Too many streams."}, 400)
-        return self.upgraded(
-            request, now_ms, lambda: StreamConversation(self, request.path, Subscriptions(names, combined=combined))
-        )
+        subscriptions = Subscriptions(names, combined=combined)
+        return self.upgraded(request, now_ms, lambda: StreamConversation(self, request.path, subscriptions, now_ms))
 
     def upgraded(self, request: Request, now_ms: int, conversation: Callable[[], Conversation]) -> Response:
         """Answer an upgrade with 101 and a conversation, or with why not."""
@@ -99,7 +98,7 @@ class StreamHub:
         self._attempts.append(now_ms)
 
         async def takeover(wire: Wire) -> None:
-            await self._serve(Connection(wire, self.clock, conversation()))
+            await self._serve(Connection(wire, self.clock, conversation(), now_ms))
 
         return Response(101, b"", content_headers, takeover=takeover)
 
@@ -125,16 +124,18 @@ class StreamConversation:
     ----------
     hub, path, subscriptions
         Whose streams, at which URL, and which of them.
+    now_ms
+        When it begins.
     """
 
-    def __init__(self, hub: StreamHub, path: str, subscriptions: Subscriptions) -> None:
+    def __init__(self, hub: StreamHub, path: str, subscriptions: Subscriptions, now_ms: int) -> None:
         self._hub = hub
         self._path = path
         self._subscriptions = subscriptions
         self._streams: dict[str, KlineStream] = {}
         self._waiting: list[tuple[int, int, StreamEvent]] = []
         self._order = itertools.count()
-        self._follow(hub.clock.now_ms())
+        self._follow(now_ms)
 
     def tick(self, connection: Connection, now_ms: int) -> None:
         """Send the messages that are due at a whole second."""

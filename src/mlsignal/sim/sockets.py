@@ -54,15 +54,18 @@ class Connection:
     ----------
     wire, clock, conversation
         What it is made of.
+    start_ms
+        When the clock showed that it began.
 
     Notes
     -----
     However far the clock is set, every second on the way is lived through, in order. At the moment when a pong is
     overdue the client is given a second of the wall's clock to have answered, for it cannot answer faster than it
-    runs. Inbound messages are limited by whichever of the two clocks has gone further.
+    runs. Inbound messages, but for the pongs that answer our pings, are limited by whichever of the two clocks has
+    gone further.
     """
 
-    def __init__(self, wire: Wire, clock: Clock, conversation: Conversation) -> None:
+    def __init__(self, wire: Wire, clock: Clock, conversation: Conversation, start_ms: int) -> None:
         self._wire = wire
         self._clock = clock
         self._conversation = conversation
@@ -76,7 +79,7 @@ class Connection:
         self._pings = True
         self._close_at_ms: int | None = None
         self._muted_until_ms = 0
-        self._start_ms = self._lived_ms = self._floor(clock.now_ms())
+        self._start_ms = self._lived_ms = self._floor(start_ms)
         self._next_ping_ms = self._start_ms + _PING_MS
 
     # -- what a conversation and a fault can do ---------------------------------------------------------------------
@@ -139,7 +142,7 @@ class Connection:
                 self._woken.clear()
                 await self._live_until(self._clock.now_ms())
                 while self._inbox and self.is_open():
-                    self._conversation.receive(self, self._inbox.popleft(), self._clock.now_ms())
+                    self._conversation.receive(self, self._inbox.popleft(), self._lived_ms)
                 await self._flush()
                 if self.is_open() and not self._inbox:
                     await self._wait()
@@ -245,20 +248,22 @@ class Connection:
             self._fragments.append(bytes(frame.data))
         if not frame.fin:
             return
+        if frame.opcode is Opcode.PONG and self._take_pong(bytes(frame.data)):
+            return
         if not self._may_speak():
             self.close(1008, "Too many requests")
-        elif frame.opcode is Opcode.PONG:
-            self._take_pong(bytes(frame.data))
-        elif frame.opcode is not Opcode.PING:
+        elif frame.opcode not in (Opcode.PING, Opcode.PONG):
             self._inbox.append(b"".join(self._fragments).decode("utf-8", "replace"))
             self._fragments.clear()
 
-    def _take_pong(self, payload: bytes) -> None:
-        """Note the ping that is answered, and those before it; an unsolicited pong answers none."""
+    def _take_pong(self, payload: bytes) -> bool:
+        """Note the ping that is answered, and those before it; tell whether there is one."""
         sent_ms = self._unanswered.get(payload)
-        if sent_ms is not None:
-            self._unanswered = {key: sent for key, sent in self._unanswered.items() if sent > sent_ms}
-            self._ponged.set()
+        if sent_ms is None:
+            return False
+        self._unanswered = {key: sent for key, sent in self._unanswered.items() if sent > sent_ms}
+        self._ponged.set()
+        return True
 
     def _may_speak(self) -> bool:
         """Count an inbound message; too many lie within a second by both clocks."""
