@@ -69,9 +69,7 @@ def test_monthly_file_is_its_days_together(venue):
     place = venue(days=32)
     monthly = rows_of(place.get(path_of("monthly", "2024-01", "NULLUSDT", "15m")))[1]
     days = [f"2024-01-{day:02d}" for day in range(1, 32)]
-    assert monthly == [
-        row for day in days for row in rows_of(place.get(path_of("daily", day, "NULLUSDT", "15m")))[1]
-    ]
+    assert monthly == [row for day in days for row in rows_of(place.get(path_of("daily", day, "NULLUSDT", "15m")))[1]]
 
 
 def test_months_are_called_1mo_and_long_candles_have_no_days(venue):

@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mlsignal.candles import OHLCV_COLUMNS
 from mlsignal.errors import ConfigurationError
 from mlsignal.sim import Market, SimulatedExchange, VirtualClock
 
@@ -162,42 +161,3 @@ def test_run_exchange_serves_in_real_time_until_it_is_told_to_end(number):
     assert server_ms - rows[0][0] >= 600 * 60_000
     rebuilt = Market(7, start=start).candles("ETHUSDT", "1m", 500)
     assert [float(row[4]) for row in rows] == rebuilt.close.tolist()
-
-
-def test_python_binance_reads_it(market, exchange, base_url):
-    client_module = pytest.importorskip("binance.client")
-    client = client_module.Client(ping=False)
-    client.API_URL = f"{base_url}/api"
-    try:
-        assert client.ping() == {}
-        assert client.get_server_time()["serverTime"] == exchange.clock.now_ms()
-        assert client.get_symbol_info("BTCUSDT")["filters"][0]["tickSize"] == "0.01000000"
-        newest = client.get_klines(symbol="BTCUSDT", interval="1m", limit=10)
-        assert len(newest) == 10
-        history = client.get_historical_klines("NULLUSDT", "1m", "1 Jan 2024", "2 Jan 2024 12:00")
-        candles = market.candles("NULLUSDT", "1m", len(history))
-        assert len(history) == 36 * 60 + 1
-        for place, name in enumerate(OHLCV_COLUMNS, 1):
-            assert [float(row[place]) for row in history] == candles.column(name).tolist()
-        with pytest.raises(client_module.BinanceAPIException, match="Invalid symbol") as caught:
-            client.get_klines(symbol="NOUSDT", interval="1m")
-        assert caught.value.code == -1121
-    finally:
-        client.close_connection()
-
-
-def test_ccxt_reads_it(market, base_url):
-    ccxt = pytest.importorskip("ccxt")
-    venue = ccxt.binance({"options": {"fetchMarkets": {"types": ["spot"]}, "fetchCurrencies": False}})
-    venue.urls["api"]["public"] = f"{base_url}/api/v3"
-    try:
-        assert set(venue.load_markets()) >= {"BTC/USDT", "ETH/USDT", "NULL/USDT"}
-        assert venue.market("BTC/USDT")["precision"]["price"] == 0.01
-        rows = venue.fetch_ohlcv("ETH/USDT", "15m", since=int(START.timestamp() * 1000), limit=150)
-        candles = market.candles("ETHUSDT", "15m", 150)
-        assert [row[0] for row in rows] == candles.open_time_ms.tolist()
-        assert [row[4] for row in rows] == candles.close.tolist()
-        with pytest.raises(ccxt.BadSymbol):
-            venue.fetch_ohlcv("NO/USDT", "1m")
-    finally:
-        venue.session.close()

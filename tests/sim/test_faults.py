@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import itertools
 import json
 import zipfile
 from collections import Counter
@@ -136,7 +137,9 @@ def test_rule_that_cannot_be_is_refused(content, message):
 
 
 def test_rules_survive_json():
-    rule = Rule("status", {"status": 429, "retry_after": 7}, Match("/x", "A", "1m", {"a": "b"}), When(2, 3, 0.5, 1, 2), 4)
+    rule = Rule(
+        "status", {"status": 429, "retry_after": 7}, Match("/x", "A", "1m", {"a": "b"}), When(2, 3, 0.5, 1, 2), 4
+    )
     assert Rule.from_dict(json.loads(json.dumps(rule.to_dict()))) == rule
 
 
@@ -274,7 +277,7 @@ def test_rows_out_of_order(faulty, true_rows):
 
 def test_rows_dropped(faulty, true_rows):
     rows = faulty("drop_rows", {"count": 7}).klines(limit=100)
-    gaps = [b[0] - a[0] for a, b in zip(rows, rows[1:], strict=False)]
+    gaps = [b[0] - a[0] for a, b in itertools.pairwise(rows)]
     assert Counter(gaps) == {MINUTE: 91, 8 * MINUTE: 1}
     assert (rows[0], rows[-1]) == (true_rows[0], true_rows[-1])
     assert faulty("drop_rows", {"count": 2, "first": 0}).klines(limit=100) == true_rows[2:]

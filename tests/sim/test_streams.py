@@ -1,5 +1,6 @@
 """Kline streams: which messages come when, and that they are REST's candles."""
 
+import itertools
 from datetime import timedelta
 
 import pytest
@@ -67,7 +68,7 @@ def test_messages_come_only_where_something_was_traded(run):
 
 def test_trade_numbers_follow_on(run):
     closed = [event["k"] for event in run(900, "BTCUSDT", "1m") if event["k"]["x"]]
-    for before, after in zip(closed, closed[1:], strict=False):
+    for before, after in itertools.pairwise(closed):
         assert after["f"] == before["L"] + 1
         assert after["L"] - after["f"] + 1 == after["n"]
 

@@ -61,7 +61,7 @@ def silence(wire, seconds=0.15):
 
 
 def close_code(wire):
-    with pytest.raises(ConnectionClosed):
+    with contextlib.suppress(ConnectionClosed):
         while True:
             wire.recv(timeout=10)
     return wire.close_code
@@ -222,9 +222,24 @@ def test_exchange_that_ends_says_so(venue):
     with contextlib.ExitStack() as stack:
         url = stack.enter_context(place.exchange.running())
         with opened(f"{url.replace('http', 'ws')}/ws") as wire:
+            wire.send('{"method":"LIST_SUBSCRIPTIONS","id":1}')
+            wire.recv(timeout=10)
             assert place.exchange.connections == 1
             stack.close()
             assert close_code(wire) == 1001
+
+
+def test_exchange_ends_although_a_client_does_not_read(venue):
+    place = venue(minutes=100)
+    with place.exchange.running() as url:
+        deaf = _handshake(url.replace("http", "ws"), "/ws/btcusdt@kline_1s")
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        place.exchange.faults.add(Rule("no_pings"))
+        for _ in range(4):
+            advance(place, minutes=30)
+        time.sleep(0.5)
+    deaf.close()
+    assert place.exchange.connections == 0
 
 
 # -- faults ---------------------------------------------------------------------------------------------------------
@@ -254,7 +269,9 @@ def test_closing_message_twice(served):
 def test_closing_message_late(served):
     messages, closed = closings_with(served, Rule("late_event", {"ms": 90_000}, CLOSING, When(nth=1)))
     assert closed == [101, 100, 102, 103]
-    assert next(m for m in messages if m["k"]["x"] and m["k"]["t"] % (24 * 60 * MINUTE) == 100 * MINUTE)["E"] % MINUTE == 0
+    assert (
+        next(m for m in messages if m["k"]["x"] and m["k"]["t"] % (24 * 60 * MINUTE) == 100 * MINUTE)["E"] % MINUTE == 0
+    )
 
 
 def test_update_after_the_close(served):

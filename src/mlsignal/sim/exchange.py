@@ -29,6 +29,8 @@ from mlsignal.sim.market import Market
 from mlsignal.sim.rest import ENDPOINTS, Moment, Parameters, RestError
 from mlsignal.sim.scenarios import Scenario, build_scenario
 from mlsignal.sim.view import MarketView
+from mlsignal.sim.ws_api import PATH as WS_API_PATH
+from mlsignal.sim.ws_api import ApiConversation
 
 logger = logging.getLogger(__name__)
 
@@ -152,6 +154,8 @@ class SimulatedExchange:
         endpoint = ENDPOINTS.get(request.path)
         if self._hub.handles(request):
             return self._hub.answer(request, now_ms)
+        if request.path == WS_API_PATH:
+            return self._hub.upgraded(request, now_ms, lambda: ApiConversation(self.answer, self.faults))
         if request.path.startswith(ARCHIVE_ROOT) and request.method in _READING:
             return self._archive.answer(request.path, self._view, now_ms)
         if endpoint is None:

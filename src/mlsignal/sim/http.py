@@ -133,6 +133,8 @@ class HttpServer:
             logger.debug("connection lost or idle")
         except asyncio.CancelledError:
             logger.debug("connection closed by the exchange")
+            if writer.transport.get_write_buffer_size():  # of a client that does not read
+                writer.transport.abort()
         finally:
             self._connections.discard(task)
             writer.close()

@@ -128,6 +128,8 @@ class StreamConversation:
         When it begins.
     """
 
+    inbound_limit = 5
+
     def __init__(self, hub: StreamHub, path: str, subscriptions: Subscriptions, now_ms: int) -> None:
         self._hub = hub
         self._path = path
@@ -168,6 +170,10 @@ class StreamConversation:
         self._streams.clear()
         self._waiting.clear()
         self._follow(now_ms)
+
+    def shutdown_notice(self, now_ms: int) -> dict[str, Any]:
+        """Return the event that announces a shutdown."""
+        return {"e": "serverShutdown", "E": now_ms}
 
     def _follow(self, now_ms: int) -> None:
         """Have a stream of every subscription to something that there is; others stay silent."""

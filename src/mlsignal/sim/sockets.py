@@ -23,16 +23,25 @@ _SECOND_MS: Final = 1_000
 _PING_MS: Final = 20_000
 _PONG_MS: Final = 60_000
 _LIFE_MS: Final = 24 * 3_600_000
-_INBOUND: Final = 5
 _READ: Final = 1 << 16
 _PONG_GRACE_SECONDS: Final = 1.0
 _CLOSE_SECONDS: Final = 1.0
+_FAREWELL_SECONDS: Final = 0.2
 _SHORTEST_WAIT: Final = 0.005
 _TICKS_AT_ONCE: Final = 64
 
 
 class Conversation(Protocol):
     """What is said over a connection."""
+
+    @property
+    def inbound_limit(self) -> int | None:
+        """Messages a second that a client may send; None for any number."""
+        ...
+
+    def shutdown_notice(self, now_ms: int) -> dict[str, Any]:
+        """Return the event that announces a shutdown."""
+        ...
 
     def tick(self, connection: "Connection", now_ms: int) -> None:
         """Say what is due at a whole second."""
@@ -73,10 +82,11 @@ class Connection:
         self._woken = asyncio.Event()
         self._ponged = asyncio.Event()
         self._inbox: deque[str] = deque()
-        self._inbound: deque[tuple[int, float]] = deque(maxlen=_INBOUND)
+        self._inbound: deque[tuple[int, float]] = deque(maxlen=conversation.inbound_limit)
         self._fragments: list[bytes] = []
         self._unanswered: dict[bytes, int] = {}
         self._pings = True
+        self._input_ended = False
         self._close_at_ms: int | None = None
         self._muted_until_ms = 0
         self._start_ms = self._lived_ms = self._floor(start_ms)
@@ -104,11 +114,11 @@ class Connection:
         if wire is not None:
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._wire.writer.transport.abort()
-        self._protocol.receive_eof()
+        self._end_input()
 
     def announce_shutdown(self, close_after_ms: int) -> None:
         """Send the serverShutdown event, and close so much later."""
-        self.send({"e": "serverShutdown", "E": self._lived_ms})
+        self.send(self._conversation.shutdown_notice(self._lived_ms))
         self._close_at_ms = self._lived_ms + close_after_ms
 
     def mute(self, until_ms: int | None) -> None:
@@ -151,7 +161,8 @@ class Connection:
                 await asyncio.wait_for(asyncio.shield(reading), _CLOSE_SECONDS)
         except asyncio.CancelledError:
             self.close(1001, "the exchange ends")
-            await self._flush()
+            with contextlib.suppress(TimeoutError):  # a client that reads nothing never learns it
+                await asyncio.wait_for(self._flush(), _FAREWELL_SECONDS)
             raise
         finally:
             reading.cancel()
@@ -236,9 +247,14 @@ class Connection:
                 data = b""
             if not data:
                 break
-        self._protocol.receive_eof()
+        self._end_input()
         self._ponged.set()
         self.wake()
+
+    def _end_input(self) -> None:
+        if not self._input_ended:
+            self._input_ended = True
+            self._protocol.receive_eof()
 
     def _take(self, frame: Frame) -> None:
         if frame.opcode is Opcode.CLOSE:
@@ -267,8 +283,10 @@ class Connection:
 
     def _may_speak(self) -> bool:
         """Count an inbound message; too many lie within a second by both clocks."""
+        if self._inbound.maxlen is None:
+            return True
         now = (self._clock.now_ms(), asyncio.get_running_loop().time())
-        is_full = len(self._inbound) == _INBOUND
+        is_full = len(self._inbound) == self._inbound.maxlen
         oldest_ms, oldest = self._inbound[0] if is_full else (0, 0.0)
         self._inbound.append(now)
         return not is_full or now[0] - oldest_ms >= _SECOND_MS or now[1] - oldest >= 1
@@ -283,4 +301,4 @@ class Connection:
             await self._wire.writer.drain()
         except (ConnectionError, OSError, InvalidState):
             logger.debug("websocket connection was gone")
-            self._protocol.receive_eof()
+            self._end_input()

@@ -60,7 +60,7 @@ class LiveCandles:
         self.view = view
         self._seconds: dict[str, tuple[tuple[object, ...], CandleTable]] = {}
         self._before: dict[tuple[str, Interval], tuple[tuple[object, ...], CandleTable]] = {}
-        self._trades: dict[str, tuple[int, int]] = {}
+        self._trades: dict[tuple[str, Interval], tuple[int, int]] = {}
 
     def at(self, symbol: str, interval: Interval, open_ms: int, now_ms: int) -> CandleTable:
         """Return the candle that opened at `open_ms`, made of what was traded before `now_ms`; none if nothing was."""
@@ -75,11 +75,14 @@ class LiveCandles:
             return content
         return content.merge(np.zeros(1, dtype=np.int64), np.array([open_ms], dtype=np.int64))
 
-    def trades_before(self, symbol: str, open_ms: int) -> int:
-        """Return the number of a symbol's first trade from a moment on."""
-        if self._trades.get(symbol, (-1, 0))[0] != open_ms:
-            self._trades[symbol] = (open_ms, self.view.trades_before(symbol, open_ms))
-        return self._trades[symbol][1]
+    def trades_before(self, symbol: str, interval: Interval, open_ms: int) -> int:
+        """Return how many trades a symbol had before a candle of an interval opened: the number of its first."""
+        known_ms, known = self._trades.get((symbol, interval), (self.view.market.start_ms, 0))
+        if known_ms > open_ms:
+            known_ms, known = self.view.market.start_ms, 0
+        trades = known + self.view.true_trades(symbol, known_ms, open_ms)
+        self._trades[symbol, interval] = (open_ms, trades)
+        return trades
 
     def _minutes_before(
         self, symbol: str, interval: Interval, open_ms: int, minute_ms: int, now_ms: int
@@ -171,7 +174,7 @@ class KlineStream:
     def _event(self, candle: CandleTable, now_ms: int, *, is_closed: bool) -> StreamEvent:
         info = self.live.view.market.symbol_info(self.symbol)
         row = kline_rows(candle, info, self.interval)[0]
-        first = self.live.trades_before(self.symbol, row[0])
+        first = self.live.trades_before(self.symbol, self.interval, row[0])
         payload = {
             "e": "kline",
             "E": now_ms,

@@ -89,15 +89,9 @@ class MarketView:
         first, stop = (max(0, time - self.market.start_ms) // _SECOND_MS for time in (begin_ms, until_ms))
         return self._seconds(symbol, first, stop, now_ms)
 
-    def trades_before(self, symbol: str, time_ms: int) -> int:
-        """Return how many trades the market had made by a moment: the number of the next one."""
-        minutes = max(0, time_ms - self.market.start_ms) // _MINUTE_MS
-        seconds = max(0, time_ms - self.market.start_ms) // _SECOND_MS
-        parts = (
-            self.market.table(symbol, Interval.M1, 0, minutes),
-            self.market.table(symbol, Interval.S1, minutes * 60, seconds),
-        )
-        return sum(int(part.trades.sum()) for part in parts)
+    def true_trades(self, symbol: str, begin_ms: int, until_ms: int) -> int:
+        """Return how many trades the market made between two moments, whatever its defects."""
+        return int(MarketView(self.market).content(symbol, begin_ms, until_ms, until_ms).trades.sum())
 
     def _run(self, symbol: str, interval: Interval, run: Run, now_ms: int) -> CandleTable:
         if run.offset_ms:

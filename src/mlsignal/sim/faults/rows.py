@@ -110,7 +110,7 @@ def drop_span(rows: list[Row], *, call: Call, from_ms: int, until_ms: int) -> li
 def keep_rows(rows: list[Row], *, call: Call, share: int | float = 0.5) -> list[Row]:
     """Send the first share of the rows only, as truncated days have them."""
     del call
-    return rows[: int(len(rows) * share)]
+    return rows[: round(len(rows) * share)]
 
 
 @action(Stage.ROWS)
