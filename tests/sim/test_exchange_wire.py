@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from websockets.sync.client import connect
 
 from mlsignal.errors import ConfigurationError
-from mlsignal.sim import Market, SimulatedExchange, VirtualClock
+from mlsignal.sim import Market, SimulatedExchange, VirtualClock, run_exchange
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 NOW = START + timedelta(minutes=3000, seconds=30)
@@ -161,3 +162,38 @@ def test_run_exchange_serves_in_real_time_until_it_is_told_to_end(number):
     assert server_ms - rows[0][0] >= 600 * 60_000
     rebuilt = Market(7, start=start).candles("ETHUSDT", "1m", 500)
     assert [float(row[4]) for row in rows] == rebuilt.close.tolist()
+
+
+_SCENARIO = """
+from mlsignal.sim import run_exchange
+tell = lambda *told: print(*told, flush=True)
+run_exchange(0, 7, scenario="delisting", history=600, control_port=0, control_token="0123456789abcdef",
+             on_ready=tell, on_control=tell)
+"""
+
+
+def test_run_exchange_serves_scenario_streams_and_control_in_real_time():
+    command = [sys.executable, "-W", "error", "-c", _SCENARIO]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as program:
+        assert program.stdout is not None
+        try:
+            control_url = program.stdout.readline().strip()
+            url = program.stdout.readline().split()[0]
+            with connect(f"{url.replace('http', 'ws')}/ws/btcusdt@kline_1s", ping_interval=None) as wire:
+                event = json.loads(wire.recv(timeout=10))
+            assert abs(event["E"] / 1000 - time.time()) < 5
+            connection = http.client.HTTPConnection(control_url.removeprefix("http://"), timeout=10)
+            connection.request("GET", "/state", headers={"X-Control-Token": "0123456789abcdef"})
+            state = json.loads(connection.getresponse().read())
+            connection.close()
+            assert [one["kind"] for one in state["defects"]] == ["Delisting", "Delisting"]
+            assert state["rate"] == 1
+            program.send_signal(signal.SIGTERM)
+            assert program.wait(10) == 0
+        finally:
+            program.kill()
+
+
+def test_run_exchange_of_an_unknown_scenario_is_refused():
+    with pytest.raises(ConfigurationError, match="Did you mean 'calm'"):
+        run_exchange(0, 7, scenario="clam", history=10)

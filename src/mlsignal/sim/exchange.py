@@ -228,6 +228,7 @@ def run_exchange(
     control_port: int | None = None,
     control_token: str = "",
     on_ready: Callable[[str, datetime], None] | None = None,
+    on_control: Callable[[str], None] | None = None,
 ) -> None:
     """Serve a simulated market in real time until SIGTERM or SIGINT; for the main thread.
 
@@ -245,6 +246,8 @@ def run_exchange(
         Where to listen for control, and the token that it asks for; none, no control.
     on_ready
         Told the base URL, and when the market began: `Market(seed, start=that)` is the same market.
+    on_control
+        Told the base URL of the control, before that, where there is one.
 
     Raises
     ------
@@ -261,7 +264,14 @@ def run_exchange(
         market.table(symbol, Interval.M1, minutes - 1, minutes)
     exchange = SimulatedExchange(market, clock, port=port, control_port=control_port, control_token=control_token)
     exchange.apply(chosen)
-    asyncio.run(_until_signalled(exchange, on_ready))
+
+    def announce(base_url: str) -> None:
+        if on_control is not None and exchange.control_url:
+            on_control(exchange.control_url)
+        if on_ready is not None:
+            on_ready(base_url, market.start)
+
+    asyncio.run(_until_signalled(exchange, announce))
 
 
 def market_start(now: datetime, history: int) -> datetime:
@@ -276,17 +286,13 @@ def market_start(now: datetime, history: int) -> datetime:
     return earliest.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-async def _until_signalled(exchange: SimulatedExchange, on_ready: Callable[[str, datetime], None] | None) -> None:
-    def announce(base_url: str) -> None:
-        if on_ready is not None:
-            on_ready(base_url, exchange.market.start)
-
+async def _until_signalled(exchange: SimulatedExchange, on_ready: Callable[[str], None]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        await exchange.serve(announce, stop)
+        await exchange.serve(on_ready, stop)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
