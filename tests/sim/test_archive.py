@@ -145,3 +145,12 @@ def test_file_is_published_anew_once_a_rule_has_ended(venue):
     place.clock.advance(timedelta(hours=1))
     assert len(rows_of(place.get(path))[1]) == 1440
     assert place.get(f"{path}.CHECKSUM").body != first
+
+
+def test_edition_that_was_forgotten_is_made_again_the_same(venue):
+    rule = Rule("drop_rows", {"count": 20}, Match(path="/data/*"), When(probability=0.5), seed=3)
+    place = venue(days=30, rules=[rule])
+    paths = [path_of("daily", f"2024-01-{day:02d}", interval="15m") for day in range(1, 30)]
+    first = [place.get(path).body for path in paths]
+    assert [place.get(path).body for path in paths] == first
+    assert len({len(rows_of(place.get(path))[1]) for path in paths}) == 2

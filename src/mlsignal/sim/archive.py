@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from mlsignal.candles import Interval
-from mlsignal.sim.faults.book import FaultBook
+from mlsignal.sim.faults.book import FaultBook, Fired
 from mlsignal.sim.faults.registry import Stage
 from mlsignal.sim.faults.rules import Subject
 from mlsignal.sim.http import Response
@@ -27,6 +27,9 @@ _MONTH_NAME: Final = "1mo"
 _NEVER_DAILY: Final = (Interval.D3, Interval.W1, Interval.MONTH1)
 _MICROSECONDS_FROM: Final = date(2025, 1, 1)
 _EDITIONS: Final = 16
+
+Faults = tuple[list[Fired], list[Fired]]
+"""What goes wrong with an edition: with its package, and with its rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ class Archive:
     def __init__(self, faults: FaultBook, lag_days: int = 0) -> None:
         self._faults = faults
         self._lag_days = lag_days
+        self._chosen: dict[tuple[object, ...], Faults] = {}
         self._editions: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
 
     def answer(self, path: str, view: MarketView, now_ms: int) -> Response:
@@ -113,21 +117,24 @@ class Archive:
         return now_ms >= complete_ms + self._lag_days * _DAY_MS
 
     def _edition(self, file: ArchiveFile, subject: Subject, view: MarketView, now_ms: int) -> bytes:
-        rules = [self._faults.applicable(stage, subject, now_ms) for stage in (Stage.ROWS, Stage.DOWNLOAD)]
+        rules = [self._faults.applicable(stage, subject, now_ms) for stage in (Stage.DOWNLOAD, Stage.ROWS)]
         key = (subject.path, view, view.version(now_ms), *rules)
         if key not in self._editions:
-            self._editions[key] = self._packed(file, subject, view, now_ms)
+            if key not in self._chosen:
+                download, rows = (self._faults.fire(stage, subject, now_ms) for stage in (Stage.DOWNLOAD, Stage.ROWS))
+                self._chosen[key] = (download, rows)
+            self._editions[key] = self._packed(file, self._chosen[key], view, now_ms)
             if len(self._editions) > _EDITIONS:
                 self._editions.popitem(last=False)
         self._editions.move_to_end(key)
         return self._editions[key]
 
-    def _packed(self, file: ArchiveFile, subject: Subject, view: MarketView, now_ms: int) -> bytes:
+    def _packed(self, file: ArchiveFile, faults: Faults, view: MarketView, now_ms: int) -> bytes:
         ticks_per_ms = 1000 if file.begin >= _MICROSECONDS_FROM else 1
         package = Package(f"{file.name}.csv", ticks_per_ms)
-        for fired in self._faults.fire(Stage.DOWNLOAD, subject, now_ms):
-            package = fired(package)
-        alterations = self._faults.fire(Stage.ROWS, subject, now_ms)
+        for alter in faults[0]:
+            package = alter(package)
+        alterations = faults[1]
         days = _days(file, view, now_ms)
         info = view.market.symbol_info(file.symbol)
         if alterations:

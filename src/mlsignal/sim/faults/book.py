@@ -1,8 +1,7 @@
 """The rules in force, and how often each has fired."""
 
-import functools
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -26,15 +25,20 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """An action that is due."""
+    """An action that is due; however often it is then done, it does the same."""
 
-    function: Callable[..., Any]
-    """With its options, and with `call` as a keyword argument."""
-    rule_id: int
+    rule: Rule
+    occasion: int
+    """Number of the occasion, from 1."""
+    subject: Subject
+    now_ms: int
 
     def __call__(self, *arguments: Any) -> Any:
         """Do it, to what the action's stage gives it."""
-        return self.function(*arguments)
+        generator = _generator(self.rule, self.occasion)
+        generator.random()  # the chance that it was chosen by
+        call = Call(self.subject, self.now_ms, generator)
+        return action_named(self.rule.action).function(*arguments, call=call, **self.rule.options)
 
 
 @dataclass(slots=True)
@@ -117,14 +121,11 @@ class FaultBook:
         if not self._entries:
             return []
         with self._lock:
-            due = []
-            for number, entry in self._entries.items():
-                generator = _due(entry, stage, subject, now_ms)
-                if generator is not None:
-                    function = action_named(entry.rule.action).function
-                    call = Call(subject, now_ms, generator)
-                    due.append(Fired(functools.partial(function, call=call, **entry.rule.options), number))
-            return due
+            return [
+                Fired(entry.rule, entry.matched, subject, now_ms)
+                for entry in self._entries.values()
+                if _is_due(entry, stage, subject, now_ms)
+            ]
 
     def applicable(self, stage: Stage, subject: Subject, now_ms: int) -> tuple[int, ...]:
         """Return the numbers of the rules that are about a subject now, without counting an occasion."""
@@ -136,16 +137,19 @@ class FaultBook:
             )
 
 
-def _due(entry: _Entry, stage: Stage, subject: Subject, now_ms: int) -> np.random.Generator | None:
-    """Return the randomness of an entry's action where it is due, and count the occasion."""
+def _is_due(entry: _Entry, stage: Stage, subject: Subject, now_ms: int) -> bool:
+    """Tell whether an entry's action is due, and count the occasion."""
     rule = entry.rule
     if entry.stage is not stage or not rule.when.holds(now_ms) or not rule.match.matches(subject):
-        return None
+        return False
     entry.matched += 1
-    generator = np.random.default_rng((rule.seed, entry.matched))
-    if not rule.when.chooses(entry.matched, float(generator.random())):
-        return None
+    if not rule.when.chooses(entry.matched, float(_generator(rule, entry.matched).random())):
+        return False
     if rule.times is not None and entry.fired >= rule.times:
-        return None
+        return False
     entry.fired += 1
-    return generator
+    return True
+
+
+def _generator(rule: Rule, occasion: int) -> np.random.Generator:
+    return np.random.default_rng((rule.seed, occasion))
