@@ -5,13 +5,14 @@ import json
 import socket
 import threading
 import time
+from collections import Counter
 from datetime import timedelta
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from mlsignal.sim import Match, Rule, When
+from mlsignal.sim import Match, Rule, When, build_scenario
 from mlsignal.sim.faults import ACTIONS, Stage
 
 MINUTE = 60_000
@@ -368,3 +369,28 @@ def test_streams_serve_several_clients_at_once(served):
     for thread in threads:
         thread.join()
     assert found[0] == found[1]
+
+
+def test_ws_hell_ends_connections_in_every_way(venue):
+    place = venue(minutes=100)
+    place.exchange.apply(build_scenario("ws_hell", place.exchange.market, place.clock.now))
+    codes, closed, events = [], Counter(), set()
+    with place.exchange.running() as url:
+        end_ms = place.clock.now_ms() + 30 * MINUTE
+        while place.clock.now_ms() < end_ms:
+            with opened(f"{url.replace('http', 'ws')}/ws/{STREAM}") as wire:
+                while place.clock.now_ms() < end_ms:
+                    advance(place, seconds=15)
+                    try:
+                        wire.send('{"method":"LIST_SUBSCRIPTIONS","id":1}')
+                        for message in received(wire, lambda m: "id" in m)[:-1]:
+                            events.add(message["e"])
+                            if "k" in message and message["k"]["x"]:
+                                closed[message["k"]["t"]] += 1
+                    except ConnectionClosed:
+                        codes.append(close_code(wire))
+                        break
+    assert codes == [1006, 1001, 1008, 1001, 1000]
+    assert events == {"kline", "serverShutdown"}
+    assert max(closed.values()) == 2
+    assert 5 < len(closed) < 25, "some closing messages never come"
