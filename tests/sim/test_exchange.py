@@ -1,6 +1,8 @@
 """The simulated exchange's answers: windows, weights, error codes, and nothing of the oracle."""
 
+import io
 import json
+import zipfile
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +13,7 @@ from mlsignal.candles import Interval
 from mlsignal.sim import Market, SimulatedExchange, VirtualClock
 from mlsignal.sim.http import Request, Response
 from mlsignal.sim.rest import ENDPOINTS
+from mlsignal.sim.streams import KlineStream, LiveCandles
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 NOW = START + timedelta(minutes=5000, seconds=20, milliseconds=500)
@@ -287,5 +290,30 @@ def test_oracle_is_never_served(market):
     text = b" ".join(response.body for response in bodies).decode()
     assert "oracle" not in text.lower()
     assert not any(f"{p:.6f}"[1:] in text for p in np.unique(p_up))
-    for path in ("oracle", "probability", "truth", "plant", "klines/oracle"):
+    for path in ("oracle", "probability", "truth", "plant", "klines/oracle", "rows/oracle"):
         assert asker.ask(path, symbol="BTCUSDT", interval="1m").status == 404
+
+
+def test_oracle_is_never_served_by_streams_archive_or_control(market, venue):
+    token = "0123456789abcdef"
+    place = venue(days=3, control_port=0, control_token=token)
+    told = []
+    days = "/data/spot/daily/klines/BTCUSDT/1m/BTCUSDT-1m-2024-01-02.zip"
+    with zipfile.ZipFile(io.BytesIO(place.get(days).body)) as archive:
+        told.append(archive.read(archive.namelist()[0]).decode())
+    told.append(str(place.get(days).headers))
+    stream = KlineStream("x", "BTCUSDT", Interval.M1, LiveCandles(place.exchange.view), market.start_ms)
+    events = [event for second in range(1, 1200) for event in stream.tick(market.start_ms + 1000 * second)]
+    told.append(json.dumps([event.payload for event in events]))
+    for path in ("/state", "/actions", "/scenarios", "/rules", "/requests"):
+        request = Request("GET", path, (), {"x-control-token": token})
+        told.append(place.exchange._control.answer(request).body.decode())
+    text = "".join(told)
+    p_up = market.oracle("BTCUSDT", "1m", 4 * 1440)
+    written = {f"{p:.8f}"[1:] for p in p_up.tolist() if abs(p - 0.5) > 1e-6}
+    assert len(written) > 5000
+    assert not [digits for digits in written if digits in text]
+    for word in ("oracle", "p_up", "plant", 'seed": 7'):
+        assert word not in text.lower()
+    for path in ("/data/spot/daily/oracle", "/data/spot", "/ws-api/v3/oracle", "/control", "/state"):
+        assert place.get(path).status == 404

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from websockets.sync.client import connect
 
-from mlsignal.candles import OHLCV_COLUMNS
 from mlsignal.errors import ConfigurationError
-from mlsignal.sim import Market, SimulatedExchange, VirtualClock
+from mlsignal.sim import Market, SimulatedExchange, VirtualClock, run_exchange
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 NOW = START + timedelta(minutes=3000, seconds=30)
@@ -164,40 +164,36 @@ def test_run_exchange_serves_in_real_time_until_it_is_told_to_end(number):
     assert [float(row[4]) for row in rows] == rebuilt.close.tolist()
 
 
-def test_python_binance_reads_it(market, exchange, base_url):
-    client_module = pytest.importorskip("binance.client")
-    client = client_module.Client(ping=False)
-    client.API_URL = f"{base_url}/api"
-    try:
-        assert client.ping() == {}
-        assert client.get_server_time()["serverTime"] == exchange.clock.now_ms()
-        assert client.get_symbol_info("BTCUSDT")["filters"][0]["tickSize"] == "0.01000000"
-        newest = client.get_klines(symbol="BTCUSDT", interval="1m", limit=10)
-        assert len(newest) == 10
-        history = client.get_historical_klines("NULLUSDT", "1m", "1 Jan 2024", "2 Jan 2024 12:00")
-        candles = market.candles("NULLUSDT", "1m", len(history))
-        assert len(history) == 36 * 60 + 1
-        for place, name in enumerate(OHLCV_COLUMNS, 1):
-            assert [float(row[place]) for row in history] == candles.column(name).tolist()
-        with pytest.raises(client_module.BinanceAPIException, match="Invalid symbol") as caught:
-            client.get_klines(symbol="NOUSDT", interval="1m")
-        assert caught.value.code == -1121
-    finally:
-        client.close_connection()
+_SCENARIO = """
+from mlsignal.sim import run_exchange
+tell = lambda *told: print(*told, flush=True)
+run_exchange(0, 7, scenario="delisting", history=600, control_port=0, control_token="0123456789abcdef",
+             on_ready=tell, on_control=tell)
+"""
 
 
-def test_ccxt_reads_it(market, base_url):
-    ccxt = pytest.importorskip("ccxt")
-    venue = ccxt.binance({"options": {"fetchMarkets": {"types": ["spot"]}, "fetchCurrencies": False}})
-    venue.urls["api"]["public"] = f"{base_url}/api/v3"
-    try:
-        assert set(venue.load_markets()) >= {"BTC/USDT", "ETH/USDT", "NULL/USDT"}
-        assert venue.market("BTC/USDT")["precision"]["price"] == 0.01
-        rows = venue.fetch_ohlcv("ETH/USDT", "15m", since=int(START.timestamp() * 1000), limit=150)
-        candles = market.candles("ETHUSDT", "15m", 150)
-        assert [row[0] for row in rows] == candles.open_time_ms.tolist()
-        assert [row[4] for row in rows] == candles.close.tolist()
-        with pytest.raises(ccxt.BadSymbol):
-            venue.fetch_ohlcv("NO/USDT", "1m")
-    finally:
-        venue.session.close()
+def test_run_exchange_serves_scenario_streams_and_control_in_real_time():
+    command = [sys.executable, "-W", "error", "-c", _SCENARIO]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as program:
+        assert program.stdout is not None
+        try:
+            control_url = program.stdout.readline().strip()
+            url = program.stdout.readline().split()[0]
+            with connect(f"{url.replace('http', 'ws')}/ws/btcusdt@kline_1s", ping_interval=None) as wire:
+                event = json.loads(wire.recv(timeout=10))
+            assert abs(event["E"] / 1000 - time.time()) < 5
+            connection = http.client.HTTPConnection(control_url.removeprefix("http://"), timeout=10)
+            connection.request("GET", "/state", headers={"X-Control-Token": "0123456789abcdef"})
+            state = json.loads(connection.getresponse().read())
+            connection.close()
+            assert [one["kind"] for one in state["defects"]] == ["Delisting", "Delisting"]
+            assert state["rate"] == 1
+            program.send_signal(signal.SIGTERM)
+            assert program.wait(10) == 0
+        finally:
+            program.kill()
+
+
+def test_run_exchange_of_an_unknown_scenario_is_refused():
+    with pytest.raises(ConfigurationError, match="Did you mean 'calm'"):
+        run_exchange(0, 7, scenario="clam", history=10)

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+import socket
+import struct
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -32,6 +34,35 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """How the body of an answer goes over the wire; pauses are the wall clock's."""
+
+    delay_seconds: float = 0.0
+    """Before anything is sent."""
+    chunk: int = 0
+    """Bytes sent at a time; 0 sends all at once."""
+    pause_seconds: float = 0.0
+    """Between chunks."""
+    cut_at: int | None = None
+    """Bytes of the body after which the connection ends."""
+    reset: bool = False
+    """Whether it then ends with a reset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A connection that has left HTTP behind."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    begun: bytes
+    """What has been read of it already."""
+
+
+Takeover = Callable[[Wire], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """An answer: status, body, and headers beside those that every answer has."""
 
@@ -39,6 +70,9 @@ class Response:
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
     content_type: str = "application/json;charset=UTF-8"
+    delivery: Delivery = Delivery()
+    takeover: Takeover | None = None
+    """With status 101: who has the connection from then on."""
 
     @classmethod
     def of_json(cls, content: Any, status: int = 200) -> "Response":
@@ -99,6 +133,8 @@ class HttpServer:
             logger.debug("connection lost or idle")
         except asyncio.CancelledError:
             logger.debug("connection closed by the exchange")
+            if writer.transport.get_write_buffer_size():  # of a client that does not read
+                writer.transport.abort()
         finally:
             self._connections.discard(task)
             writer.close()
@@ -127,7 +163,11 @@ class _Connection:
                 return
             if request is None:
                 return
-            await self._send(self._answer(request), with_body=request.method != "HEAD")
+            response = self._answer(request)
+            if response.takeover is not None:
+                await self._switch(response, response.takeover)
+                return
+            await self._send(response, with_body=request.method != "HEAD")
             if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
                 return
             self._http.start_next_cycle()
@@ -167,9 +207,34 @@ class _Connection:
             ("Content-Length", str(len(response.body))),
             *response.headers,
         ]
+        delivery = response.delivery
+        await asyncio.sleep(delivery.delay_seconds)
         head = self._http.send(h11.Response(status_code=response.status, headers=headers))
         body = self._http.send(h11.Data(data=response.body)) if with_body else b""
-        await self._write((head or b"") + (body or b"") + (self._http.send(h11.EndOfMessage()) or b""))
+        if with_body and delivery.cut_at is not None:
+            await self._write((head or b"") + (body or b"")[: delivery.cut_at])
+            self._end(reset=delivery.reset)
+            return
+        size = delivery.chunk or max(1, len(body or b""))
+        chunks = [(body or b"")[place : place + size] for place in range(0, len(body or b""), size)]
+        await self._write((head or b"") + b"".join(chunks[:1]))
+        for chunk in chunks[1:]:
+            await asyncio.sleep(delivery.pause_seconds)
+            await self._write(chunk)
+        await self._write(self._http.send(h11.EndOfMessage()))
+
+    async def _switch(self, response: Response, takeover: Takeover) -> None:
+        """Leave HTTP, as a 101 announces, and hand over the connection."""
+        await self._write(self._http.send(h11.InformationalResponse(status_code=101, headers=list(response.headers))))
+        await takeover(Wire(self._reader, self._writer, self._http.trailing_data[0]))
+
+    def _end(self, *, reset: bool) -> None:
+        """End the connection before its answer is whole."""
+        self._http.send_failed()
+        wire: socket.socket | None = self._writer.get_extra_info("socket")
+        if reset and wire is not None:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._writer.transport.abort()
 
     async def _write(self, data: bytes | None) -> None:
         if data:

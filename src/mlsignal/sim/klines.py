@@ -1,20 +1,21 @@
 """Klines as the exchange serves them: which candles a window holds, and how they are written."""
 
+import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from mlsignal.candles import Interval, Times
-from mlsignal.sim.market import Market
 from mlsignal.sim.symbols import SymbolInfo
 from mlsignal.sim.table import CandleTable
+from mlsignal.sim.view import MarketView
 
-_MINUTE_MS = 60_000
 _DECIMALS = 8  # the exchange writes eight decimals, whatever the tick
 
 
 def kline_window(
-    market: Market,
+    view: MarketView,
     symbol: str,
     interval: Interval,
     now_ms: int,
@@ -27,7 +28,7 @@ def kline_window(
 
     Parameters
     ----------
-    market, symbol, interval
+    view, symbol, interval
         What to serve.
     now_ms
         The moment: nothing later is known.
@@ -36,53 +37,16 @@ def kline_window(
     limit
         At most so many.
     """
-    newest = _number_at(market, interval, now_ms) if now_ms >= market.start_ms else -1
-    last = newest if end_ms is None or end_ms >= now_ms else _number_at(market, interval, end_ms)
+    schedule = view.schedule(symbol, interval)
+    if now_ms < view.market.start_ms:
+        return view.market.table(symbol, interval, 0, 0)
+    last = schedule.position_from(min(now_ms, now_ms if end_ms is None else end_ms) + 1) - 1
     if start_ms is None:
         first = max(0, last - limit + 1)
     else:
-        first = _first_from(market, interval, start_ms, newest)
+        first = schedule.position_from(min(start_ms, now_ms + 1))
         last = min(last, first + limit - 1)
-    closed = market.table(symbol, interval, first, min(last, newest - 1) + 1)
-    if newest < 0 or not first <= newest <= last:
-        return closed
-    return CandleTable.concatenate([closed, _open_candle(market, symbol, interval, newest, now_ms)])
-
-
-def _number_at(market: Market, interval: Interval, time_ms: int) -> int:
-    """Return the number of the candle that holds a moment, negative before the market began."""
-    if time_ms < market.start_ms:
-        return 0 if time_ms >= interval.floor(market.start_ms) else -1
-    return interval.grid_size(interval.floor(market.start_ms), interval.floor(time_ms)) - 1
-
-
-def _first_from(market: Market, interval: Interval, start_ms: int, newest: int) -> int:
-    """Return the number of the first candle that opens at `start_ms` or later."""
-    if start_ms <= interval.floor(market.start_ms):
-        return 0
-    newest_open = int(market.open_times(interval, newest, newest + 1)[0]) if newest >= 0 else -1
-    if start_ms > newest_open:
-        return newest + 1
-    number = _number_at(market, interval, start_ms)
-    return number if int(market.open_times(interval, number, number + 1)[0]) == start_ms else number + 1
-
-
-def _open_candle(market: Market, symbol: str, interval: Interval, number: int, now_ms: int) -> CandleTable:
-    """Return the candle that is open at a moment, made of the seconds elapsed; flat where none has."""
-    opens = market.open_times(interval, number, number + 1)
-    begin_ms = max(int(opens[0]), market.start_ms) - market.start_ms
-    elapsed_ms = now_ms - market.start_ms
-    minute, second = elapsed_ms // _MINUTE_MS, elapsed_ms // 1000
-    first_second = max(begin_ms // 1000, minute * 60)
-    parts = [
-        market.table(symbol, Interval.M1, begin_ms // _MINUTE_MS, minute),
-        market.table(symbol, Interval.S1, first_second, second),
-    ]
-    if not any(len(part) for part in parts):
-        now = market.table(symbol, Interval.S1, second, second + 1)
-        none = np.zeros(1, dtype=np.int64)
-        return CandleTable(opens, now.open, now.open, now.open, now.open, none, none, none, none, none)
-    return CandleTable.concatenate(parts).merge(np.zeros(1, dtype=np.int64), opens)
+    return view.candles(symbol, interval, first, last + 1, now_ms)
 
 
 def kline_json(table: CandleTable, info: SymbolInfo, interval: Interval) -> bytes:
@@ -90,30 +54,55 @@ def kline_json(table: CandleTable, info: SymbolInfo, interval: Interval) -> byte
 
     Examples
     --------
+    >>> from mlsignal.sim.market import Market
     >>> market = Market(7)
     >>> table = market.table("BTCUSDT", Interval.M1, 0, 1)
     >>> kline_json(table, market.symbol_info("BTCUSDT"), Interval.M1)[:33]
     b'[[1704067200000,"42000.00000000",'
     """
-    price = _decimal_format(info.price_decimals)
-    amount = _decimal_format(info.lot_decimals)
-    value = _decimal_format(info.price_decimals + info.lot_decimals)
-    row = f'[%d,{price},{price},{price},{price},{amount},%d,{value},%d,{amount},{value},"0"]'
-    prices = [_split(column, info.price_decimals) for column in (table.open, table.high, table.low, table.close)]
-    columns: list[Times] = [table.open_time_ms]
-    for parts in (*prices, _split(table.volume, info.lot_decimals)):
-        columns += parts
-    columns.append(interval.next_array(table.open_time_ms) - 1)
-    columns += _split(table.quote_volume, info.price_decimals + info.lot_decimals)
+    lines = _lines(table, info, interval, '[%d,"{}","{}","{}","{}","{}",%d,"{}",%d,"{}","{}","0"]')
+    return f"[{','.join(lines)}]".encode()
+
+
+def kline_rows(table: CandleTable, info: SymbolInfo, interval: Interval) -> list[list[Any]]:
+    """Return klines as the lists of twelve that JSON makes of them."""
+    rows: list[list[Any]] = json.loads(kline_json(table, info, interval))
+    return rows
+
+
+def kline_csv(table: CandleTable, info: SymbolInfo, interval: Interval, ticks_per_ms: int = 1) -> bytes:
+    """Write klines as the lines of twelve that the archive holds.
+
+    Parameters
+    ----------
+    table, info, interval
+        What to write.
+    ticks_per_ms
+        Unit of the times: 1 for milliseconds, 1000 for microseconds.
+    """
+    lines = _lines(table, info, interval, "%d,{},{},{},{},{},%d,{},%d,{},{},0\n", ticks_per_ms)
+    return "".join(lines).encode()
+
+
+def _lines(table: CandleTable, info: SymbolInfo, interval: Interval, layout: str, ticks_per_ms: int = 1) -> list[str]:
+    """Return a line of every kline, by a layout with a place for each of its decimals."""
+    price, lot = info.price_decimals, info.lot_decimals
+    decimals = (price, price, price, price, lot, price + lot, lot, price + lot)
+    line = layout.format(*(_decimal_format(places) for places in decimals))
+    columns: list[Times] = [table.open_time_ms * ticks_per_ms]
+    for column in (table.open, table.high, table.low, table.close):
+        columns += _split(column, price)
+    columns += _split(table.volume, lot)
+    columns.append(interval.next_array(table.open_time_ms) * ticks_per_ms - 1)
+    columns += _split(table.quote_volume, price + lot)
     columns.append(table.trades)
-    columns += _split(table.taker_buy_base, info.lot_decimals)
-    columns += _split(table.taker_buy_quote, info.price_decimals + info.lot_decimals)
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    return f"[{','.join([row % values for values in rows])}]".encode()
+    columns += _split(table.taker_buy_base, lot)
+    columns += _split(table.taker_buy_quote, price + lot)
+    return [line % values for values in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 def _decimal_format(decimals: int) -> str:
-    return f'"%d.%0{decimals}d{"0" * (_DECIMALS - decimals)}"'
+    return f"%d.%0{decimals}d{'0' * (_DECIMALS - decimals)}"
 
 
 def _split(column: Times, decimals: int) -> list[Times]:

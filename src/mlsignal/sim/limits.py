@@ -50,6 +50,10 @@ class WeightLimiter:
         )
         return _refusal(429, message, (minute + 1) * _MINUTE_MS - now_ms)
 
+    def ban(self, until_ms: int) -> None:
+        """Refuse every request with 418 until a moment."""
+        self._banned_until_ms = max(self._banned_until_ms, until_ms)
+
     def _ban_answer(self, now_ms: int) -> Response:
         message = (
             f"Way too much request weight used; IP banned until {self._banned_until_ms}. "

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -10,16 +10,21 @@ from typing import Any
 from mlsignal.candles import Interval
 from mlsignal.errors import ConfigurationError
 from mlsignal.sim.http import Request, Response
-from mlsignal.sim.klines import kline_json, kline_window, presentation
+from mlsignal.sim.klines import kline_json, kline_rows, kline_window, presentation
 from mlsignal.sim.limits import WEIGHT_LIMIT
 from mlsignal.sim.market import Market
 from mlsignal.sim.symbols import SymbolInfo
+from mlsignal.sim.view import MarketView
 
 _SYMBOL = "^[A-Z0-9-_.]{1,20}$"
 _NUMBER = "^[0-9]{1,20}$"
 _DEFAULT_LIMIT = 500
 _LARGEST_LIMIT = 1000
 _ZERO_ZONE = re.compile(r"[+-]?0{1,2}(:00)?")
+
+
+Alteration = Callable[[list[list[Any]]], list[list[Any]]]
+"""What changes klines before they are sent."""
 
 
 class RestError(Exception):
@@ -72,10 +77,12 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What an endpoint may know: the market, and what time it is."""
+    """What an endpoint may know: the market as it is served, what time it is, and what goes wrong with klines."""
 
-    market: Market
+    view: MarketView
     now_ms: int
+    alterations: Sequence[Alteration] = ()
+    """Faults of the klines, in order."""
 
 
 def ping(_moment: Moment, _: Parameters) -> Response:
@@ -114,7 +121,10 @@ def exchange_info(moment: Moment, parameters: Parameters) -> Response:
                 {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 61_000},
             ],
             "exchangeFilters": [],
-            "symbols": [_describe(info) for info in _asked_symbols(moment.market, parameters)],
+            "symbols": [
+                _describe(info, moment.view.status(info.name, moment.now_ms))
+                for info in _asked_symbols(moment.view.market, parameters)
+            ],
         }
     )
 
@@ -139,7 +149,7 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
 
 
 def _klines(moment: Moment, parameters: Parameters, *, for_presentation: bool) -> Response:
-    info = _symbol(moment.market, parameters.required("symbol"))
+    info = _symbol(moment.view.market, parameters.required("symbol"))
     try:
         interval = Interval.parse(parameters.required("interval"))
     except ConfigurationError:
@@ -150,7 +160,7 @@ def _klines(moment: Moment, parameters: Parameters, *, for_presentation: bool) -
     if not _ZERO_ZONE.fullmatch(parameters.values.get("timeZone", "0")):
         raise RestError(-1130, "Data sent for parameter 'timeZone' is not valid; this exchange knows 0 only.")
     table = kline_window(
-        moment.market,
+        moment.view,
         info.name,
         interval,
         moment.now_ms,
@@ -158,7 +168,14 @@ def _klines(moment: Moment, parameters: Parameters, *, for_presentation: bool) -
         end_ms=end_ms,
         limit=min(limit or _DEFAULT_LIMIT, _LARGEST_LIMIT),
     )
-    return Response(200, kline_json(presentation(table) if for_presentation else table, info, interval))
+    if for_presentation:
+        table = presentation(table)
+    if not moment.alterations:
+        return Response(200, kline_json(table, info, interval))
+    rows = kline_rows(table, info, interval)
+    for alter in moment.alterations:
+        rows = alter(rows)
+    return Response.of_json(rows)
 
 
 def _legal(name: str, value: str, pattern: str) -> str:
@@ -191,11 +208,11 @@ def _asked_symbols(market: Market, parameters: Parameters) -> list[SymbolInfo]:
     return [_symbol(market, name) for name in names]
 
 
-def _describe(info: SymbolInfo) -> dict[str, Any]:
+def _describe(info: SymbolInfo, status: str) -> dict[str, Any]:
     tick, step = f"{info.tick_size:.8f}", f"{info.lot_step:.8f}"
     return {
         "symbol": info.name,
-        "status": "TRADING",
+        "status": status,
         "baseAsset": info.base,
         "baseAssetPrecision": 8,
         "quoteAsset": info.quote,
