@@ -26,7 +26,12 @@ from mlsignal.errors import ConfigurationError, did_you_mean
 ENV_PREFIX = "MLSIGNAL_"
 CONFIG_FILE = "mlsignal.toml"
 _CONFIG_VARIABLE = ENV_PREFIX + "CONFIG"
-_OTHER_VARIABLES = (_CONFIG_VARIABLE, ENV_PREFIX + "SHARED", ENV_PREFIX + "LONG")  # those of the tests are no settings
+_OTHER_VARIABLES = (
+    _CONFIG_VARIABLE,
+    ENV_PREFIX + "SHARED",
+    ENV_PREFIX + "LONG",
+    ENV_PREFIX + "CONTROL_TOKEN",
+)  # those of the tests are no settings
 _SECRETS = ("binance_api_key", "binance_api_secret")
 
 

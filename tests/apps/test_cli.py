@@ -261,3 +261,15 @@ def test_a_whole_process_ends_with_the_code_and_one_line(tmp_path: Path) -> None
     command = [sys.executable, "-c", code, "run", "--source", "nowhere.parquet"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert_one_line(Done(done.returncode, done.stdout, done.stderr), 3, "nowhere.parquet")
+
+
+def test_scenarios_of_the_help_are_those_of_the_exchange() -> None:
+    from mlsignal.apps.cli import SCENARIOS
+    from mlsignal.sim.scenarios import SCENARIOS as KNOWN
+
+    assert set(SCENARIOS) == set(KNOWN)
+
+
+def test_exchange_with_an_unknown_scenario_is_refused(tmp_path: Path) -> None:
+    done = mlsignal("exchange", "--port", "0", "--scenario", "clam", cwd=tmp_path)
+    assert_one_line(done, 2, "'clam'", "calm")

@@ -26,6 +26,18 @@ EXIT_CODES = (
     "7 output not writable · 1 a bug."
 )
 
+SCENARIOS = (
+    "calm",
+    "maintenance",
+    "misaligned_2018_02",
+    "delisting",
+    "flash_crash",
+    "ratelimit_storm",
+    "ws_hell",
+    "archive_rot",
+)
+"""Names that a test holds to those of the simulated exchange, which loads late."""
+
 app = typer.Typer(
     name="mlsignal",
     help="From crypto candles to a trading signal that can be trusted.",
@@ -236,12 +248,19 @@ def candles_list(context: typer.Context, store: StoreFolder = None, json: Json =
 def exchange(
     port: Annotated[int, typer.Option(help="Port on the loopback; 0 takes a free one.", min=0, max=65535)] = 8080,
     seed: Annotated[int, typer.Option(help="Of the market.", min=0)] = 0,
+    scenario: Annotated[str, typer.Option(help=f"What goes wrong: {', '.join(SCENARIOS)}.")] = "calm",
+    control_port: Annotated[
+        int | None, typer.Option(help="Port on which faults and clock can be changed.", min=0, max=65535)
+    ] = None,
+    control_token: Annotated[
+        str, typer.Option(envvar="MLSIGNAL_CONTROL_TOKEN", help="What control asks for in X-Control-Token.")
+    ] = "",
 ) -> None:
     """Serve a simulated exchange (SYNTHETIC) on this machine until interrupted."""
     with lean_imports():
         from mlsignal.apps.jobs import exchange_job
 
-    exchange_job(port, seed)
+    exchange_job(port, seed, scenario, control_port, control_token)
 
 
 @app.command(epilog="Example: mlsignal demo --seed 7 --lookback-candles 20000")

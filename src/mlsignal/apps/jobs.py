@@ -192,7 +192,7 @@ def list_job(settings: Settings, *, as_json: bool) -> None:
     print_table(output(), headings, rows, frozenset({3, 6, 7, 8}))
 
 
-def exchange_job(port: int, seed: int) -> None:
+def exchange_job(port: int, seed: int, scenario: str, control_port: int | None, control_token: str) -> None:
     """Serve the simulated exchange until a signal ends it."""
     from mlsignal.sim.exchange import run_exchange
 
@@ -202,7 +202,15 @@ def exchange_job(port: int, seed: int) -> None:
             f"try: mlsignal run --binance-base-url {base_url}"
         )
 
-    run_exchange(port, seed, on_ready=announce)
+    run_exchange(
+        port,
+        seed,
+        scenario=scenario,
+        control_port=control_port,
+        control_token=control_token,
+        on_ready=announce,
+        on_control=lambda url: print_note(f"control at {url}"),
+    )
 
 
 def _gather(settings: Settings, *, quiet: bool) -> GatheredCandles:
