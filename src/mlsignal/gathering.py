@@ -12,7 +12,8 @@ from mlsignal.errors import TooFewCandlesError
 from mlsignal.sources.binance import BinanceSource
 from mlsignal.sources.files import FileSource
 from mlsignal.sources.registry import opened_source
-from mlsignal.store.store import Store, StoreReport
+from mlsignal.store.report import StoreReport
+from mlsignal.store.store import Store
 
 OnCandles = Callable[[int, int], None]
 
