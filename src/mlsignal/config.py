@@ -211,7 +211,8 @@ def _read_environment() -> dict[str, Any]:
         if variable.upper().startswith(ENV_PREFIX) and name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
             if near:
-                raise ConfigurationError(f"environment: {variable} is not known. Did you mean {ENV_PREFIX + near[0]!r}?")
+                meant = ENV_PREFIX + near[0]
+                raise ConfigurationError(f"environment: {variable} is not known. Did you mean {meant!r}?")
     found = EnvSettingsSource(Settings, env_prefix=ENV_PREFIX)()
     names = {variable_of(name): name for name in _SECRETS}
     return {names.get(name, name): value for name, value in found.items()}

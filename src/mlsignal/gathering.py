@@ -71,6 +71,7 @@ def gather_candles(settings: Settings, *, on_progress: OnCandles | None = None) 
                 source,
                 limit=settings.lookback_candles,
                 max_age_minutes=settings.max_age_minutes,
+                allow_stale=settings.allow_stale,
             )
         synthetic = isinstance(source, BinanceSource) and source.synthetic
         name = "simulated exchange (SYNTHETIC)" if synthetic else source.name

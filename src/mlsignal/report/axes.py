@@ -18,27 +18,7 @@ _SECOND = 1_000
 _DAY = 86_400 * _SECOND
 _TIME_STEPS = tuple(
     _SECOND * s
-    for s in (
-        1,
-        5,
-        15,
-        30,
-        60,
-        300,
-        600,
-        900,
-        1800,
-        3600,
-        7200,
-        10800,
-        21600,
-        43200,
-        86400,
-        172800,
-        432000,
-        864000,
-        1728000,
-    )
+    for s in (1, 5, 15, 30, 60, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 432000, 864000, 1728000)
 )
 _MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120)
 
@@ -148,9 +128,7 @@ def log_axis(low: float, high: float, label: str = "", most: int = 6) -> Axis:
     every = 1 if len(parts) > 1 else math.ceil(decades / most)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     found = [(m * 10.0**p, m, p) for p in powers if p % every == 0 for m in parts]
-    ticks = tuple(
-        (value, f"{value:.{max(0, -p)}f}" if p > -6 else f"{m}e{p}") for value, m, p in found if low <= value <= high
-    )
+    ticks = tuple((value, f"{value:.{max(0, -p)}f}" if p > -6 else f"{m}e{p}") for value, m, p in found if low <= value <= high)
     return Axis(low, high, ticks, label, log=True)
 
 

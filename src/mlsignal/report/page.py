@@ -43,9 +43,7 @@ def write_report(evaluation: EvaluationReport, directory: Path) -> Path:
         write_figures(sections, directory / FIGURES, story.warning)
         page.write_text(render_page(story, sections), encoding="utf-8")
     except OSError as error:
-        raise OutputError(
-            f"report: {page} cannot be written ({error.strerror or error}); choose another --output"
-        ) from error
+        raise OutputError(f"report: {page} cannot be written ({error.strerror or error}); choose another --output") from error
     return page
 
 

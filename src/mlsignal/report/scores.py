@@ -15,17 +15,11 @@ class ScoreColumn:
 
 
 ALL_ROWS = (
-    ScoreColumn(
-        "roc_auc", "AUC", "Chance that a candle before an up is ranked above one before a down. 0.5 is guessing."
-    ),
+    ScoreColumn("roc_auc", "AUC", "Chance that a candle before an up is ranked above one before a down. 0.5 is guessing."),
     ScoreColumn("accuracy", "Accuracy", "Share of decisions that came true. Compare with the baselines, not with 0.5."),
-    ScoreColumn(
-        "balanced_accuracy", "Balanced accuracy", "Mean of the shares right among ups and among downs. 0.5 is guessing."
-    ),
+    ScoreColumn("balanced_accuracy", "Balanced accuracy", "Mean of the shares right among ups and among downs. 0.5 is guessing."),
     ScoreColumn("f1_up", "F1 (Up)", "Harmonic mean of precision and recall of Up. Always saying up does well at it."),
-    ScoreColumn(
-        "log_loss", "Log loss", "Surprise of the stated probabilities in nats; lower is better. A coin has 0.6931."
-    ),
+    ScoreColumn("log_loss", "Log loss", "Surprise of the stated probabilities in nats; lower is better. A coin has 0.6931."),
     ScoreColumn("brier", "Brier", "Mean squared error of the probabilities; lower is better. A coin has 0.25."),
     ScoreColumn("mcc", "MCC", "Matthews correlation of decision and outcome, from −1 to 1. 0 is guessing."),
 )

@@ -116,11 +116,7 @@ class Drawing:
         """
         margin, head = 16, 56
         width, height = self.width + 2 * margin, self.height + head + margin
-        warned = (
-            f'<text class="warn" x="{width - margin:g}" y="26" text-anchor="end">{escape(warning)}</text>'
-            if warning
-            else ""
-        )
+        warned = f'<text class="warn" x="{width - margin:g}" y="26" text-anchor="end">{escape(warning)}</text>' if warning else ""
         return (
             '<?xml version="1.0" encoding="UTF-8"?>\n'
             f'<svg xmlns="http://www.w3.org/2000/svg" class="figure" viewBox="0 0 {width:g} {height:g}" '

@@ -58,9 +58,7 @@ def draw_price(story: Story, width: float) -> Drawing | None:
     keys += [Key(f"Prediction: {title.lower()}", f"bar {style}", "bar") for style, title in _OUTCOMES]
     top = legend(drawing, 0, 0, width, keys) + 6
     x = _position_axis(stretch.candles, width)
-    price = linear_axis(
-        *limits(np.concatenate([stretch.candles.low, stretch.candles.high]), 0.04), 5, "Price (quote asset)"
-    )
+    price = linear_axis(*limits(np.concatenate([stretch.candles.low, stretch.candles.high]), 0.04), 5, "Price (quote asset)")
     chance = _chance_axis(stretch.p_up)
     room = max(text_width(label) for _, label in (*price.ticks, *chance.ticks, (0.0, "Wrong"))) + 10
     bare = Axis(x.low, x.high, ())

@@ -60,9 +60,7 @@ def draw_roc(story: Story, width: float) -> Drawing | None:
     main = axes(drawing, left, rate, linear_axis(0, 1, 5, "True positive rate (ups called up)"), "ROC curve")
     lifts = np.concatenate([true - false for _, _, false, true in found])
     low, high = limits(np.append(lifts, 0), 0.06, least=0.005)
-    lift = axes(
-        drawing, right, rate, linear_axis(low, high, 5, "True minus false positive rate"), "Height above the diagonal"
-    )
+    lift = axes(drawing, right, rate, linear_axis(low, high, 5, "True minus false positive rate"), "Height above the diagonal")
     main.drawing.line(main.x.at(0), main.y.at(0), main.x.at(1), main.y.at(1), "reference")
     lift.drawing.line(lift.x.at(0), lift.y.at(0), lift.x.at(1), lift.y.at(0), "reference")
     for _, style, false, true in found:

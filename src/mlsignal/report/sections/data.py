@@ -54,10 +54,7 @@ def reproducibility_section(story: Story) -> Section:
         Facts((("SHA-256 of the candles", _plain(story.look("data.sha256"))),), code=True),
         Facts(tuple((words(key), _plain(value)) for key, value in settings.items()), "Settings"),
         Facts(tuple((str(key), _plain(value)) for key, value in versions.items()), "Versions"),
-        Facts(
-            tuple((words(str(key)), seconds(value)) for key, value in story.mapping("seconds").items()),
-            "Seconds by stage",
-        ),
+        Facts(tuple((words(str(key)), seconds(value)) for key, value in story.mapping("seconds").items()), "Seconds by stage"),
     )
     told = "The same command on the same candles, with the same versions and engine, gives the same numbers."
     return Section("reproducibility", "Settings and reproducibility", told, tuple(b for b in blocks if _filled(b)))

@@ -19,14 +19,7 @@ def equity_section(story: Story) -> Section:
         "held until the signal changes, flat across gaps. From long to short trades two sides."
     )
     caption = "The fee is paid on every side traded. A strategy without trades stays at 1."
-    blocks = chart(
-        story,
-        "equity",
-        "Equity on the test span",
-        caption,
-        draw_equity,
-        "There is no equity curve: nothing was traded.",
-    )
+    blocks = chart(story, "equity", "Equity on the test span", caption, draw_equity, "There is no equity curve: nothing was traded.")
     return Section("equity", "Before and after fees", told, (*blocks, _facts(story), Text(NOT_MODELLED)))
 
 

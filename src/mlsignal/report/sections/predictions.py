@@ -22,10 +22,7 @@ def price_section(story: Story) -> Section:
     absent = "There are no predictions of the selected model on the test span to draw."
     title = f"Price and predictions of {story.title(story.selected or '').lower()}"
     return Section(
-        "price",
-        "Price and predictions",
-        told,
-        chart(story, "price", title, caption, draw_price, absent, _stretch_told(story)),
+        "price", "Price and predictions", told, chart(story, "price", title, caption, draw_price, absent, _stretch_told(story))
     )
 
 
@@ -59,9 +56,7 @@ def calibration_section(story: Story) -> Section:
         "Bars are 95 % intervals of the share (Wilson). Below the diagonal a model promises more ups than come. Balanced "
         "class weights pull the probabilities towards 0.5, and with them away from the share of ups."
     )
-    blocks = chart(
-        story, "calibration", "Calibration", caption, draw_calibration, "There are no predictions on the test span."
-    )
+    blocks = chart(story, "calibration", "Calibration", caption, draw_calibration, "There are no predictions on the test span.")
     return Section("calibration", "Calibration", told, blocks)
 
 
@@ -69,9 +64,7 @@ def confusion_section(story: Story) -> Section:
     """Return the confusion matrices of the selected model."""
     name = story.title(story.selected or "")
     told = f"Decisions of {name.lower()}, up where the stated probability is above 0.5, against what came."
-    caption = (
-        "Shares are of a row: of the candles that closed so, how many were called so. Blue is right, orange is wrong."
-    )
+    caption = "Shares are of a row: of the candles that closed so, how many were called so. Blue is right, orange is wrong."
     absent = "There are no predictions of the selected model on the test span."
     blocks = chart(story, "confusion", f"Confusion matrix of {name.lower()}", caption, draw_confusion, absent)
     return Section("confusion", "Confusion matrix", told if story.selected else "", blocks)

@@ -40,9 +40,7 @@ def scores_section(story: Story) -> Section:
         Row(name, tuple(_cell(scores, c.name, best[c.name]) for c in _COLUMNS), _tag(selected, baseline), baseline)
         for name, scores, selected, baseline in entries
     )
-    return Section(
-        "scores", "Scores on the test span", told, (Table("Model", _heads(story), rows, _caption(entries), _notes()),)
-    )
+    return Section("scores", "Scores on the test span", told, (Table("Model", _heads(story), rows, _caption(entries), _notes()),))
 
 
 def _tag(selected: bool, baseline: bool) -> str:
@@ -93,13 +91,7 @@ def folds_section(story: Story) -> Section:
         "that F1 (Up) has to pass; ranking the candles that moved has to pass 0.5."
     )
     figure = chart(
-        story,
-        "folds",
-        "Cross-validation by fold",
-        caption,
-        draw_folds,
-        "There are no scores by fold.",
-        "rows before the test span",
+        story, "folds", "Cross-validation by fold", caption, draw_folds, "There are no scores by fold.", "rows before the test span"
     )
     return Section("folds", "Cross-validation", told, (*figure, *_cv_table(story)))
 
@@ -112,11 +104,7 @@ def _cv_table(story: Story) -> tuple[Table, ...]:
         return ()
     best = {name: _best_mean(name, results) for name in names}
     rows = tuple(
-        Row(
-            story.title(model),
-            tuple(_cv_cell(cv.get(name), best[name]) for name in names),
-            _tag(model == story.selected, False),
-        )
+        Row(story.title(model), tuple(_cv_cell(cv.get(name), best[name]) for name in names), _tag(model == story.selected, False))
         for model, cv in results.items()
     )
     heads = tuple(_cv_head(name) for name in names)

@@ -18,9 +18,7 @@ def verdict_section(story: Story) -> Section:
     cards = _cards(story)
     if cards:
         blocks += (Cards(cards),)
-    told = (
-        f"Key figures of the selected model, {story.title(story.selected)}, on the test span." if story.selected else ""
-    )
+    told = f"Key figures of the selected model, {story.title(story.selected)}, on the test span." if story.selected else ""
     return Section("verdict", "Verdict", told, blocks)
 
 
