@@ -9,6 +9,7 @@ from mlsignal.candles import Candles, Interval
 from mlsignal.cleaning import CleaningReport, clean
 from mlsignal.config import Settings
 from mlsignal.errors import TooFewCandlesError
+from mlsignal.sources.archive import ArchiveSource
 from mlsignal.sources.binance import BinanceSource
 from mlsignal.sources.files import FileSource
 from mlsignal.sources.registry import opened_source
@@ -63,7 +64,7 @@ def gather_candles(settings: Settings, *, on_progress: OnCandles | None = None) 
         if isinstance(source, FileSource):
             raw = source.fetch(settings.symbol, interval, limit=settings.lookback_candles)
         else:
-            if isinstance(source, BinanceSource):
+            if isinstance(source, BinanceSource | ArchiveSource):
                 source.identify()
             raw, stored = Store(settings.store).load(
                 settings.symbol,
@@ -73,7 +74,7 @@ def gather_candles(settings: Settings, *, on_progress: OnCandles | None = None) 
                 max_age_minutes=settings.max_age_minutes,
                 allow_stale=settings.allow_stale,
             )
-        synthetic = isinstance(source, BinanceSource) and source.synthetic
+        synthetic = isinstance(source, BinanceSource | ArchiveSource) and source.synthetic
         name = "simulated exchange (SYNTHETIC)" if synthetic else source.name
     return _cleaned(settings, interval, raw, name, synthetic, stored)
 

@@ -209,7 +209,7 @@ class BinanceSource:
 
     def _request(self, symbol: str, interval: Interval | str, end_ms: int | None, limit: int | None) -> KlineRequest:
         interval = Interval.parse(interval)
-        _check_symbol(symbol)
+        check_symbol(symbol)
         if limit is not None and limit < 1:
             raise ConfigurationError(f"limit: at least 1 candle expected, found {limit}")
         server_ms = self.server_time_ms()
@@ -357,7 +357,14 @@ def _joined(parts: Iterator[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(frames) if frames else empty_klines()
 
 
-def _check_symbol(symbol: str) -> None:
+def check_symbol(symbol: str) -> None:
+    """Refuse what cannot be a symbol, before any request.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is not in upper case, or holds other characters than symbols do.
+    """
     if symbol != symbol.upper():
         raise ConfigurationError(f"symbol: upper case expected, found {symbol!r}. Did you mean {symbol.upper()!r}?")
     if not _SYMBOL.match(symbol):
