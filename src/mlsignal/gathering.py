@@ -82,6 +82,8 @@ def gather_candles(settings: Settings, *, on_progress: OnCandles | None = None) 
 def _cleaned(
     settings: Settings, interval: Interval, raw: pl.DataFrame, name: str, synthetic: bool, stored: StoreReport | None
 ) -> GatheredCandles:
+    if raw.is_empty():
+        raise TooFewCandlesError(f"{settings.symbol} {interval.value}: no data; {name} has no closed candle of it")
     candles, report = clean(raw, settings.symbol, interval)
     if not len(candles):
         raise TooFewCandlesError(

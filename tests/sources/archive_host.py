@@ -14,7 +14,7 @@ MICROSECONDS_FROM = 1_735_689_600_000
 
 
 class ArchiveHost:
-    """Files of what `rows(first_ms, last_ms, place)` says; `missing`, `no_checksum`, `bad_checksum`, `content` by name."""
+    """Files of what `rows(first_ms, last_ms, place)` says; the sets and `content` are by file name."""
 
     def __init__(self, rows, now):
         self.rows = rows

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 
@@ -81,7 +82,7 @@ def test_archive_plan_leaves_no_hole(interval):
         span = ms("2023-01-10"), ms("2024-02-20")
         pieces = plan("BTCUSDT", Interval.parse(interval), span, ms("2024-02-21"), with_rest=with_rest)
         assert (pieces[0].span[0], pieces[-1].span[1]) == span
-        assert all(a.span[1] + 1 == b.span[0] for a, b in zip(pieces, pieces[1:], strict=False))
+        assert all(a.span[1] + 1 == b.span[0] for a, b in pairwise(pieces))
 
 
 def test_archive_limit_is_the_newest_candles(world):

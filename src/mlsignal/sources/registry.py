@@ -10,6 +10,7 @@ from mlsignal.config import Settings
 from mlsignal.errors import ConfigurationError, did_you_mean
 from mlsignal.sources.archive import ArchiveSource
 from mlsignal.sources.binance import BinanceSource, Progress
+from mlsignal.sources.ccxt import CcxtSource
 from mlsignal.sources.files import FileSource
 
 Opener = Callable[[str, Settings, Progress | None], KlineSource]
@@ -83,6 +84,13 @@ def _open_archive(argument: str, settings: Settings, on_progress: Progress | Non
         connections=settings.connections,
         on_progress=on_progress,
     )
+
+
+@source_scheme("ccxt")
+def _open_ccxt(argument: str, settings: Settings, on_progress: Progress | None) -> KlineSource:
+    if not argument:
+        raise ConfigurationError("source: ccxt:VENUE expected, as in ccxt:kraken, found 'ccxt'")
+    return CcxtSource(argument, timeout_seconds=settings.timeout_seconds, on_progress=on_progress)
 
 
 def _refuse_argument(scheme: str, argument: str) -> None:
