@@ -122,7 +122,7 @@ def _page_rows(page: bytes) -> bytes:
 def _page_rows_slowly(page: bytes) -> bytes:
     try:
         rows = json.loads(page)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise KlineFormatError(f"{_what_came(page)} where klines in JSON were expected: {quoted(page)}") from None
     if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
         raise KlineSchemaError(f"an array of klines expected, found: {quoted(page)}")
