@@ -5,6 +5,7 @@ import io
 import os
 import re
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
@@ -14,6 +15,7 @@ from mlsignal.store.atomic import replace_file
 from mlsignal.store.manifest import MonthFile, absent_stretches
 
 FILE_NAME = re.compile(r"^(?P<month>\d{4}-\d{2})(?:\.(?P<hash>[0-9a-f]{16}))?\.parquet$")
+_COMPRESSION: Literal["lz4"] = "lz4"  # a third of zstd's time to write, for two fifths more bytes
 Verified = dict[Path, tuple[int, int, int]]
 """Size, time of change (ns) and inode of the files whose hash was found right in this process."""
 
@@ -37,7 +39,7 @@ def write_month(folder: Path, month: str, frame: pl.DataFrame, interval: Interva
         If that is not possible; nothing is left behind.
     """
     buffer = io.BytesIO()
-    frame.write_parquet(buffer)
+    frame.write_parquet(buffer, compression=_COMPRESSION)
     content = buffer.getvalue()
     entry = _described(month, content, frame, interval)
 
