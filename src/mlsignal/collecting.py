@@ -110,6 +110,9 @@ def fetch_many(
     wanted = [(symbol, interval) for symbol in dict.fromkeys(symbols) for interval in parsed]
     if not wanted or at_once < 1:
         raise ConfigurationError(f"at least one symbol, interval and series at once expected, found {len(wanted)}")
+    identify: Any = getattr(source, "identify", None)
+    if identify is not None:
+        identify()  # whose candles these are decides where they are stored
     stop = threading.Event()
     bounds: dict[str, Any] = {"start_ms": since_ms, "end_ms": until_ms, "limit": limit, "now_ms": now_ms}
 
