@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mlsignal.candles import Interval
 from mlsignal.errors import ConfigurationError, DataError, OutputError, UnreachableError
 from mlsignal.store import Store
-from mlsignal.store.series import SCHEMA_VERSION
+from mlsignal.store.manifest import SCHEMA_VERSION
 from mlsignal.store.spans import add_span, holes, remove_span
 
 MINUTE = 60_000
@@ -65,7 +65,7 @@ def test_store_empty_fetches_the_newest_and_writes_a_file_a_month(tmp_path):
     frame, report = Store(tmp_path).load("BTCUSDT", "1m", market, limit=500, now_ms=market.now_ms)
     assert opens_of(frame) == market.opens[-500:]
     folder = tmp_path / "BTCUSDT" / "1m"
-    assert sorted(p.name for p in folder.glob("*.parquet")) == ["2023-12.parquet", "2024-01.parquet"]
+    assert sorted(p.name[:7] for p in folder.glob("*.parquet")) == ["2023-12", "2024-01"]
     assert json.loads((folder / "manifest.json").read_text())["schema_version"] == SCHEMA_VERSION
     assert (report.rows, report.rows_from_store, report.fetches) == (500, 0, 1)
 
@@ -96,15 +96,15 @@ def test_store_long_candle_still_open_sends_no_request(tmp_path):
 def test_store_too_old_is_topped_up_from_its_newest_candle(tmp_path):
     market, store = Market(500), Store(tmp_path)
     store.load("BTCUSDT", M1, market, limit=400, now_ms=market.now_ms)
-    before = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "BTCUSDT/1m").glob("*.parquet")}
+    before = store.manifest("BTCUSDT", M1).months
     later = Market(600)
     frame, report = store.load("BTCUSDT", M1, later, limit=400, now_ms=later.now_ms)
     assert later.calls == [(market.opens[-1], None, None)]
     assert opens_of(frame) == later.opens[-400:]
     assert (report.rows_fetched, report.rows_from_store, report.revisions) == (101, 300, 0)
-    after = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "BTCUSDT/1m").glob("*.parquet")}
-    assert after["2023-12.parquet"] == before["2023-12.parquet"], "only the affected month is written again"
-    assert after["2024-01.parquet"] != before["2024-01.parquet"]
+    after = store.manifest("BTCUSDT", M1).months
+    assert after["2023-12"] == before["2023-12"], "only the affected month is written again"
+    assert after["2024-01"] != before["2024-01"]
 
 
 def test_store_candle_revised_by_the_source_is_logged_and_replaced(tmp_path, caplog):
@@ -205,14 +205,15 @@ def test_store_other_origin_lies_in_its_own_folder(tmp_path):
 def test_store_damaged_file_is_put_aside_and_fetched_again(damage, tmp_path):
     market, store = Market(600), Store(tmp_path)
     store.load("BTCUSDT", M1, market, limit=500, now_ms=market.now_ms)
-    path = tmp_path / "BTCUSDT/1m/2023-12.parquet"
+    (path,) = (tmp_path / "BTCUSDT/1m").glob("2023-12.*.parquet")
     content = bytearray(path.read_bytes())
     if damage == "flip":
         content[-6] ^= 0xFF
     path.write_bytes({"truncate": content[: len(content) // 2], "flip": content, "empty": b""}[damage])
-    frame, _ = store.load("BTCUSDT", M1, market, limit=500, now_ms=market.now_ms)
+    frame, report = store.load("BTCUSDT", M1, market, limit=500, now_ms=market.now_ms)
     assert opens_of(frame) == market.opens[-500:]
-    assert path.with_name("2023-12.parquet.damaged").exists()
+    assert report.damaged == 1
+    assert path.with_name(path.name + ".damaged").exists()
 
 
 def test_store_of_a_newer_version_is_refused(tmp_path):
@@ -341,6 +342,8 @@ def test_store_reads_fifty_thousand_real_rows_back_unchanged(tmp_path, shared):
 
         def fetch(self, symbol, interval, *, start_ms=None, end_ms=None, limit=None):
             frame = pl.read_parquet(Path(shared) / "data/spot/BTCUSDT-1m.parquet").tail(50_000)
+            times = frame["open_time"].dt.epoch("ms")
+            frame = frame.filter((times >= (start_ms or 0)) & (times <= (end_ms or times.max())))
             return frame if limit is None else frame.tail(limit)
 
     store, now = Store(tmp_path), 1_704_067_200_000
@@ -349,3 +352,15 @@ def test_store_reads_fifty_thousand_real_rows_back_unchanged(tmp_path, shared):
     assert report.fetches == 0
     assert again.equals(first)
     assert first.equals(Files().fetch("BTCUSDT", M1))
+
+
+def test_store_source_that_ignores_bounds_does_not_keep_it_asking(tmp_path):
+    class Stubborn(Market):
+        def fetch(self, symbol, interval, *, start_ms=None, end_ms=None, limit=None):
+            self.calls.append((start_ms, end_ms, limit))
+            return rows(self.opens)
+
+    market = Stubborn(300)
+    frame, _ = Store(tmp_path).load("BTCUSDT", M1, market, limit=500, now_ms=market.now_ms)
+    assert opens_of(frame) == market.opens
+    assert len(market.calls) <= 3

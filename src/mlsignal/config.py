@@ -26,7 +26,7 @@ from mlsignal.errors import ConfigurationError, did_you_mean
 ENV_PREFIX = "MLSIGNAL_"
 CONFIG_FILE = "mlsignal.toml"
 _CONFIG_VARIABLE = ENV_PREFIX + "CONFIG"
-_OTHER_VARIABLES = (
+_NO_SETTINGS = ("CONFIG", "CONTROL_TOKEN", "LONG", "SHARED")  # variables of the command line and of the tests
     _CONFIG_VARIABLE,
     ENV_PREFIX + "SHARED",
     ENV_PREFIX + "LONG",
@@ -68,12 +68,16 @@ class Settings(BaseSettings):
     """How many of the newest closed candles to use, warm-up included."""
     max_age_minutes: float = Field(30.0, ge=0, allow_inf_nan=False)
     """How old the newest stored candle may be before the source is asked for more."""
+    allow_stale: bool = False
+    """Whether older stored candles will do where the source cannot be reached."""
     source: str = Field("binance", min_length=1)
-    """Where candles come from: `binance`, `sim:SEED`, a file, a folder."""
+    """Where candles come from: `binance`, `archive`, `ccxt:VENUE`, `sim:SEED`, a file, a folder."""
     store: Path = Field(default_factory=default_store)
     """Folder of the candle store."""
     binance_base_url: str = Field("https://api.binance.com", pattern=r"^https?://[^\s/]+.*$")
     """Host of the REST interface; `https://data-api.binance.vision` serves market data without keys."""
+    archive_base_url: str = Field("https://data.binance.vision", pattern=r"^https?://[^\s/]+.*$")
+    """Host of the archive of monthly and daily files."""
     timeout_seconds: float = Field(20.0, gt=0, le=600)
     """Deadline of one request, its retries and the last byte of its body included."""
     connections: int = Field(4, ge=1, le=16)
@@ -130,7 +134,7 @@ class Settings(BaseSettings):
             raise ValueError("at least one name is needed")
         return names
 
-    @field_validator("binance_base_url")
+    @field_validator("binance_base_url", "archive_base_url")
     @classmethod
     def _without_slash(cls, url: str) -> str:
         return url.rstrip("/")
@@ -207,13 +211,14 @@ def _read_file(path: Path | str | None) -> tuple[Path, dict[str, Any]]:
 
 def _read_environment() -> dict[str, Any]:
     """Return what the environment sets. A variable that is nearly a known one is refused: it is a typing error."""
-    known = {variable_of(name) for name in Settings.model_fields}
+    known = {variable_of(name).removeprefix(ENV_PREFIX) for name in Settings.model_fields}
     for variable in os.environ:
-        upper = variable.upper()
-        if upper.startswith(ENV_PREFIX) and upper not in known and upper not in _OTHER_VARIABLES:
-            near = difflib.get_close_matches(upper, known, n=1, cutoff=0.85)
+        name = variable.upper().removeprefix(ENV_PREFIX)
+        if variable.upper().startswith(ENV_PREFIX) and name not in known and name not in _NO_SETTINGS:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
             if near:
-                raise ConfigurationError(f"environment: {variable} is not known. Did you mean {near[0]!r}?")
+                meant = ENV_PREFIX + near[0]
+                raise ConfigurationError(f"environment: {variable} is not known. Did you mean {meant!r}?")
     found = EnvSettingsSource(Settings, env_prefix=ENV_PREFIX)()
     names = {variable_of(name): name for name in _SECRETS}
     return {names.get(name, name): value for name, value in found.items()}

@@ -10,10 +10,12 @@ from mlsignal.cleaning import CleaningReport, clean
 from mlsignal.config import Settings
 from mlsignal.errors import TooFewCandlesError
 from mlsignal.sim.source import MarketSource, market_of
+from mlsignal.sources.archive import ArchiveSource
 from mlsignal.sources.binance import BinanceSource
 from mlsignal.sources.files import FileSource
 from mlsignal.sources.registry import open_source, opened_source, source_scheme
-from mlsignal.store.store import Store, StoreReport
+from mlsignal.store.report import StoreReport
+from mlsignal.store.store import Store
 
 OnCandles = Callable[[int, int], None]
 
@@ -71,7 +73,7 @@ def gather_candles(settings: Settings, *, on_progress: OnCandles | None = None) 
         if isinstance(source, FileSource | MarketSource):
             raw = source.fetch(settings.symbol, interval, limit=settings.lookback_candles)
         else:
-            if isinstance(source, BinanceSource):
+            if isinstance(source, BinanceSource | ArchiveSource):
                 source.identify()
             raw, stored = Store(settings.store).load(
                 settings.symbol,
@@ -79,15 +81,19 @@ def gather_candles(settings: Settings, *, on_progress: OnCandles | None = None) 
                 source,
                 limit=settings.lookback_candles,
                 max_age_minutes=settings.max_age_minutes,
+                allow_stale=settings.allow_stale,
             )
-        synthetic = isinstance(source, BinanceSource | MarketSource) and source.synthetic
-        name = "simulated exchange (SYNTHETIC)" if isinstance(source, BinanceSource) and synthetic else source.name
+        synthetic = bool(getattr(source, "synthetic", False))
+        served = synthetic and not isinstance(source, MarketSource)
+        name = "simulated exchange (SYNTHETIC)" if served else source.name
     return _cleaned(settings, interval, raw, name, synthetic, stored)
 
 
 def _cleaned(
     settings: Settings, interval: Interval, raw: pl.DataFrame, name: str, synthetic: bool, stored: StoreReport | None
 ) -> GatheredCandles:
+    if raw.is_empty():
+        raise TooFewCandlesError(f"{settings.symbol} {interval.value}: no data; {name} has no closed candle of it")
     candles, report = clean(raw, settings.symbol, interval)
     if not len(candles):
         raise TooFewCandlesError(

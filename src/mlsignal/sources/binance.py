@@ -3,10 +3,10 @@
 import json
 import logging
 import re
-import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,11 +14,21 @@ from typing import Any, Self
 import httpx2
 import polars as pl
 
-from mlsignal.candles import Interval, Times, utc
+from mlsignal.candles import Interval, utc
 from mlsignal.errors import ConfigurationError, UnknownSymbolError, did_you_mean
 from mlsignal.sources.clock import SYSTEM_CLOCK, Clock
 from mlsignal.sources.connection import Connection, RefusedError
 from mlsignal.sources.klines import KlineFormatError, empty_klines, klines_from_json, quoted
+from mlsignal.sources.windows import (
+    PAGE,
+    KlineRequest,
+    first_open,
+    is_doubtful,
+    known_rows,
+    on_grid,
+    open_times,
+    windows,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -29,31 +39,12 @@ Progress = Callable[[int, int], None]
 _EXCHANGE_HOSTS = frozenset(f"{host}.binance.com" for host in ("api", "api-gcp", "api1", "api2", "api3", "api4")) | {
     "data-api.binance.vision"
 }
-_PAGE = 1000  # the exchange's largest
+_AHEAD = 2  # pages asked for before they are taken, times the connections: memory stays bounded
 _KLINES_WEIGHT, _INFO_WEIGHT, _TIME_WEIGHT = 2, 20, 1
 _CLOCK_TOLERANCE_MS = 5_000
 _UNKNOWN_SYMBOL, _BAD_CHARACTERS = -1121, -1100
 # Upper case where there is a case: since 2025-12 symbols may hold letters that have none.
 _SYMBOL = re.compile(r"^[\w.-]{1,20}$")
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What is asked for in one `fetch`; closed means closed before `server_ms`."""
-
-    symbol: str
-    interval: Interval
-    server_ms: int
-    end_ms: int
-    expected: int
-    gaps: list[tuple[int, int]] = field(default_factory=list)
-    done: list[int] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def newest_ms(self) -> int:
-        """Open time of the newest candle of the grid that is closed and not after the end asked for."""
-        return min(self.interval.floor(self.end_ms), self.interval.next(self.interval.floor(self.server_ms), -1))
 
 
 class BinanceSource:
@@ -182,19 +173,56 @@ class BinanceSource:
         limit: int | None = None,
     ) -> pl.DataFrame:
         """Return raw closed klines, ascending by open time; see `KlineSource.fetch`. Empty where there are none."""
+        request = self._request(symbol, interval, end_ms, limit)
+        with self._refusals(symbol):
+            if limit is None:
+                return _joined(self._span(request, start_ms or 0))
+            return self._newest(request, limit, start_ms or 0)
+
+    def fetch_parts(
+        self,
+        symbol: str,
+        interval: Interval,
+        *,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        limit: int | None = None,
+    ) -> Iterator[pl.DataFrame]:
+        """Yield what `fetch` returns, page by page as the pages come, so that an interruption costs little.
+
+        Every part is complete up to its last candle. With a limit, the newest `limit` candles of the grid are asked
+        for: gaps among them are not made up for with older candles.
+        """
+        request = self._request(symbol, interval, end_ms, limit)
+        first = start_ms or 0
+        if limit is not None:
+            first = max(first, request.interval.next(request.newest_ms, 1 - limit))
+        with self._refusals(symbol):
+            yield from self._span(request, first)
+
+    def first_open_ms(self, symbol: str, interval: Interval, start_ms: int = 0) -> int | None:
+        """Return the open time of the first candle from `start_ms` on; None where there is none."""
+        request = self._request(symbol, interval, self._clock.now_ms(), None)
+        with self._refusals(symbol):
+            page = self._page(request, {"startTime": start_ms, "limit": 1})
+        return None if page.is_empty() else first_open(page, start_ms)
+
+    def _request(self, symbol: str, interval: Interval | str, end_ms: int | None, limit: int | None) -> KlineRequest:
         interval = Interval.parse(interval)
-        _check_symbol(symbol)
+        check_symbol(symbol)
         if limit is not None and limit < 1:
             raise ConfigurationError(f"limit: at least 1 candle expected, found {limit}")
         server_ms = self.server_time_ms()
         if end_ms is None:
             self._check_trading(symbol)
         end = server_ms if end_ms is None else min(end_ms, server_ms)
-        request = _Request(symbol, interval, server_ms, end, limit or 0)
+        return KlineRequest(symbol, interval, server_ms, end, limit or 0)
+
+    @contextmanager
+    def _refusals(self, symbol: str) -> Iterator[None]:
+        """Name the symbol where the exchange refuses it."""
         try:
-            if limit is None:
-                return self._span(request, start_ms or 0)
-            return self._newest(request, limit, start_ms or 0)
+            yield
         except RefusedError as error:
             if error.code in (_UNKNOWN_SYMBOL, _BAD_CHARACTERS):
                 raise self._unknown(symbol) from None
@@ -233,47 +261,54 @@ class BinanceSource:
 
     # -- spans --------------------------------------------------------------------------------------------------
 
-    def _newest(self, request: _Request, limit: int, start_ms: int) -> pl.DataFrame:
+    def _newest(self, request: KlineRequest, limit: int, start_ms: int) -> pl.DataFrame:
         first = max(start_ms, request.interval.next(request.newest_ms, 1 - limit))
-        frames = [self._span(request, first)]
+        frames = [_joined(self._span(request, first))]
         missing = limit - frames[0].height
         # Fewer than the grid holds: there were gaps, or the listing. Go back until they are made up for.
-        before = _first_open(frames[0], first)
+        before = first_open(frames[0], first)
         while missing > 0 and before > start_ms:
-            asked = min(_PAGE, missing)
+            asked = min(PAGE, missing)
             page = self._page(request, {"endTime": before - 1, "limit": asked})
             page = page.filter(pl.col("open_time").dt.epoch("ms") >= start_ms)
             frames.insert(0, page)
             missing -= page.height
             if page.height < asked:
                 break
-            before = _first_open(page, before)
+            before = first_open(page, before)
         return pl.concat(frames).tail(limit)
 
-    def _span(self, request: _Request, start_ms: int) -> pl.DataFrame:
-        """Return every closed candle from `start_ms` on, its first one found by asking instead of walking."""
+    def _span(self, request: KlineRequest, start_ms: int) -> Iterator[pl.DataFrame]:
+        """Yield every closed candle from `start_ms` on, a window at a time; the first page tells where they begin."""
         if start_ms > request.newest_ms:
-            return empty_klines()
-        probe = self._page(request, {"startTime": start_ms, "endTime": request.end_ms, "limit": 1})
-        if probe.is_empty():
-            return empty_klines()
-        first = _first_open(probe, start_ms)
-        windows = _windows(request, first)
-        total = max(request.expected, request.interval.grid_size(request.interval.floor(first), request.newest_ms))
-        pool = ThreadPoolExecutor(max_workers=min(self._connections, len(windows)), thread_name_prefix="klines")
+            return
+        page = self._page(request, {"startTime": start_ms, "endTime": request.end_ms, "limit": PAGE})
+        if page.is_empty():
+            return
+        pages = windows(request, first_open(page, start_ms))
+        total = max(request.expected, on_grid(request, pages[0][0], pages[-1][1]))
+        known = known_rows(page, request, pages[0])
+        pool = ThreadPoolExecutor(max_workers=min(self._connections, len(pages)), thread_name_prefix="klines")
         try:
-            futures = [pool.submit(self._window, request, window, total) for window in windows]
-            return pl.concat([future.result() for future in futures])
+            waiting = deque([pool.submit(self._window, request, pages[0], total, known)])
+            for window in pages[1:]:
+                waiting.append(pool.submit(self._window, request, window, total))
+                if len(waiting) > _AHEAD * self._connections:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _window(self, request: _Request, window: tuple[int, int], total: int) -> pl.DataFrame:
+    def _window(
+        self, request: KlineRequest, window: tuple[int, int], total: int, known: pl.DataFrame | None = None
+    ) -> pl.DataFrame:
         start, end = window
         if any(first <= start and end <= last for first, last in request.gaps):
             frame = empty_klines()
         else:
-            frame = self._whole_window(request, start, end)
-            if _doubtful(frame, request, start, end):
+            frame = self._whole_window(request, start, end) if known is None else known
+            if is_doubtful(frame, request, start, end):
                 again = self._whole_window(request, start, end)
                 frame = again if again.height >= frame.height else frame
                 logger.info("%s: %d candles from %s on, asked twice", request.symbol, frame.height, utc(start))
@@ -285,28 +320,28 @@ class BinanceSource:
                 self._on_progress(sum(request.done), total)
         return frame
 
-    def _whole_window(self, request: _Request, start: int, end: int) -> pl.DataFrame:
+    def _whole_window(self, request: KlineRequest, start: int, end: int) -> pl.DataFrame:
         """Return the candles of a window, which may be more than a page where irregular ones overlap."""
         frames = []
         last_on_grid = min(request.interval.floor(end), request.newest_ms)
         while True:
-            page = self._page(request, {"startTime": start, "endTime": end, "limit": _PAGE})
+            page = self._page(request, {"startTime": start, "endTime": end, "limit": PAGE})
             frames.append(page)
-            newest = 0 if page.is_empty() else int(_times(page).max())
-            if page.height < _PAGE or newest >= last_on_grid or newest < start:
+            newest = 0 if page.is_empty() else int(open_times(page).max())
+            if page.height < PAGE or newest >= last_on_grid or newest < start:
                 return pl.concat(frames)
             start = newest + 1
 
-    def _note_gap(self, request: _Request, start_ms: int) -> None:
+    def _note_gap(self, request: KlineRequest, start_ms: int) -> None:
         """Find where an empty window's gap ends, so that the windows within it need not be asked for."""
         probe = self._page(request, {"startTime": start_ms, "endTime": request.end_ms, "limit": 1})
-        last = request.end_ms if probe.is_empty() else _first_open(probe, start_ms) - 1
+        last = request.end_ms if probe.is_empty() else first_open(probe, start_ms) - 1
         with request.lock:
             request.gaps.append((start_ms, last))
 
     # -- requests -----------------------------------------------------------------------------------------------
 
-    def _page(self, request: _Request, bounds: dict[str, int]) -> pl.DataFrame:
+    def _page(self, request: KlineRequest, bounds: dict[str, int]) -> pl.DataFrame:
         parameters = {"symbol": request.symbol, "interval": request.interval.value, **bounds}
         if "endTime" in parameters:
             parameters["endTime"] = min(int(parameters["endTime"]), request.end_ms)
@@ -317,32 +352,19 @@ class BinanceSource:
         return self._connection.get(f"/api/v3/{name}", parameters, weight=weight, read=read)
 
 
-def _windows(request: _Request, first_ms: int) -> list[tuple[int, int]]:
-    """Return first and last open time of windows of a page each, without holes between them."""
-    interval, windows = request.interval, []
-    start = first_ms
-    while start <= request.newest_ms:
-        following = interval.next(interval.floor(start), _PAGE)
-        windows.append((start, min(following - 1, request.end_ms)))
-        start = following
-    return windows
+def _joined(parts: Iterator[pl.DataFrame]) -> pl.DataFrame:
+    frames = list(parts)
+    return pl.concat(frames) if frames else empty_klines()
 
 
-def _doubtful(frame: pl.DataFrame, request: _Request, start: int, end: int) -> bool:
-    last = min(request.interval.floor(end), request.newest_ms)
-    on_grid = request.interval.grid_size(request.interval.floor(start), last)
-    return frame.height < on_grid or not frame["open_time"].is_unique().all()
+def check_symbol(symbol: str) -> None:
+    """Refuse what cannot be a symbol, before any request.
 
-
-def _first_open(frame: pl.DataFrame, default: int) -> int:
-    return default if frame.is_empty() else int(_times(frame).min())
-
-
-def _times(frame: pl.DataFrame) -> Times:
-    return frame["open_time"].dt.epoch("ms").to_numpy()
-
-
-def _check_symbol(symbol: str) -> None:
+    Raises
+    ------
+    ConfigurationError
+        If it is not in upper case, or holds other characters than symbols do.
+    """
     if symbol != symbol.upper():
         raise ConfigurationError(f"symbol: upper case expected, found {symbol!r}. Did you mean {symbol.upper()!r}?")
     if not _SYMBOL.match(symbol):

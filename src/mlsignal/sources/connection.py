@@ -24,7 +24,7 @@ Answer = TypeVar("Answer")
 _ATTEMPTS = 5
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0
 _LARGEST_BODY = 64 * 2**20
-_OK, _BANNED, _TOO_MANY, _FORBIDDEN, _LEGAL = 200, 418, 429, 403, 451
+_OK, _BANNED, _TOO_MANY, _FORBIDDEN, _LEGAL, _NOT_FOUND = 200, 418, 429, 403, 451, 404
 _SERVER_ERRORS = 500
 # Internal error, disconnected, timeout, overloaded, shutting down: the request itself was right.
 _TRANSIENT_CODES = frozenset({-1000, -1001, -1007, -1008, -1016})
@@ -37,6 +37,10 @@ class RefusedError(ExchangeError):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(f"the exchange refused the request: {message} (code {code})")
         self.code = code
+
+
+class NotFoundError(UnreachableError):
+    """The host answered 404: what was asked for is not there."""
 
 
 class _TransientError(Exception):
@@ -120,6 +124,8 @@ class Connection:
         *,
         weight: int,
         read: Callable[[bytes], Answer],
+        timeout_seconds: float | None = None,
+        largest_body: int = _LARGEST_BODY,
     ) -> Answer:
         """Return `read(body)` of a GET.
 
@@ -131,6 +137,10 @@ class Connection:
             What the exchange counts for it.
         read
             Turns a body into the answer; its `KlineFormatError` (truncated, HTML) counts as a failed attempt.
+        timeout_seconds
+            Another deadline than the connection's, for large files.
+        largest_body
+            Bytes beyond which an answer is given up.
 
         Raises
         ------
@@ -138,12 +148,15 @@ class Connection:
             Banned, or told to wait for longer than is sensible.
         RefusedError
             The exchange says what is wrong with the request.
+        NotFoundError
+            Answered 404.
         UnreachableError
             No usable answer before the deadline.
         ExchangeError
             Refused by the firewall (403) or for the location (451).
         """
-        deadline = self._clock.monotonic() + self._timeout
+        timeout = timeout_seconds or self._timeout
+        deadline = self._clock.monotonic() + timeout
         failure = _TransientError("no answer")
         for attempt in range(_ATTEMPTS):
             if self._fatal is not None:
@@ -152,7 +165,7 @@ class Connection:
             self.limiter.acquire(weight)
             deadline += self._clock.monotonic() - before
             try:
-                return self._attempt(path, parameters, deadline, read)
+                return self._attempt(path, parameters, deadline, read, largest_body)
             except _TransientError as error:
                 failure = error
             logger.info("%s%s: %s (attempt %d of %d)", self.host, path, failure, attempt + 1, _ATTEMPTS)
@@ -160,13 +173,13 @@ class Connection:
             if attempt + 1 == _ATTEMPTS or self._clock.monotonic() + pause >= deadline:
                 break
             self._clock.sleep(pause)
-        raise self._given_up(attempt + 1, failure)
+        raise self._given_up(attempt + 1, failure, timeout)
 
-    def _given_up(self, attempts: int, failure: _TransientError) -> ExchangeError:
+    def _given_up(self, attempts: int, failure: _TransientError, timeout: float) -> ExchangeError:
         if isinstance(failure, _TooManyError):
             return RateLimitError(f"{self.host} keeps answering {failure} ({attempts} attempts); try again later")
         return UnreachableError(
-            f"{self.host} gave no usable answer (attempts: {attempts}, deadline {self._timeout:g} s): {failure}; "
+            f"{self.host} gave no usable answer (attempts: {attempts}, deadline {timeout:g} s): {failure}; "
             "check the network, a proxy (HTTPS_PROXY), or set another host in binance_base_url"
         )
 
@@ -176,9 +189,14 @@ class Connection:
             return self._random.uniform(0.5, 1.0) * longest
 
     def _attempt(
-        self, path: str, parameters: Mapping[str, str | int], deadline: float, read: Callable[[bytes], Answer]
+        self,
+        path: str,
+        parameters: Mapping[str, str | int],
+        deadline: float,
+        read: Callable[[bytes], Answer],
+        largest_body: int,
     ) -> Answer:
-        response = self._send(path, parameters, deadline)
+        response = self._send(path, parameters, deadline, largest_body)
         used = response.headers.get("x-mbx-used-weight-1m", "")
         self.limiter.record(int(used) if used.isdigit() else None)
         self.synthetic = response.headers.get("x-mlsignal-synthetic") or self.synthetic
@@ -189,7 +207,7 @@ class Connection:
         except KlineFormatError as error:
             raise _TransientError(str(error)) from None
 
-    def _send(self, path: str, parameters: Mapping[str, str | int], deadline: float) -> _Response:
+    def _send(self, path: str, parameters: Mapping[str, str | int], deadline: float, largest_body: int) -> _Response:
         left = deadline - self._clock.monotonic()
         if left <= 0:
             raise _TransientError("the deadline has passed")
@@ -203,8 +221,8 @@ class Connection:
                     body += chunk
                     if self._clock.monotonic() > until:
                         raise _TransientError(f"the answer was not complete after {left / 2:.1f} s")
-                    if len(body) > _LARGEST_BODY:
-                        raise _TransientError(f"an answer of more than {_LARGEST_BODY >> 20} MB")
+                    if len(body) > largest_body:
+                        raise _TransientError(f"an answer of more than {largest_body >> 20} MB")
                 return _Response(response.status_code, response.headers, bytes(body))
         except httpx2.TimeoutException as error:
             raise _TransientError(f"no answer in time ({type(error).__name__})") from None
@@ -227,7 +245,8 @@ class Connection:
             return self._fatal
         if response.status >= _SERVER_ERRORS or code is not None:
             return _TransientError(f"{response.status} {message or quoted(response.body)}")
-        return UnreachableError(
+        kind = NotFoundError if response.status == _NOT_FOUND else UnreachableError
+        return kind(
             f"{self.host} answered {response.status} where data was expected: {quoted(response.body)}; "
             "is binance_base_url right?"
         )

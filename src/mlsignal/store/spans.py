@@ -54,3 +54,15 @@ def holes(spans: list[Span], wanted: Span) -> list[Span]:
     if start <= wanted[1]:
         found.append((start, wanted[1]))
     return found
+
+
+def intersection(spans: list[Span], wanted: Span) -> list[Span]:
+    """Return what of `wanted` the spans cover.
+
+    Examples
+    --------
+    >>> intersection([(0, 9), (20, 29)], (5, 25))
+    [(5, 9), (20, 25)]
+    """
+    pieces = [(max(first, wanted[0]), min(last, wanted[1])) for first, last in spans]
+    return [piece for piece in pieces if piece[0] <= piece[1]]
