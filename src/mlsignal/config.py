@@ -27,11 +27,6 @@ ENV_PREFIX = "MLSIGNAL_"
 CONFIG_FILE = "mlsignal.toml"
 _CONFIG_VARIABLE = ENV_PREFIX + "CONFIG"
 _NO_SETTINGS = ("CONFIG", "CONTROL_TOKEN", "LONG", "SHARED")  # variables of the command line and of the tests
-    _CONFIG_VARIABLE,
-    ENV_PREFIX + "SHARED",
-    ENV_PREFIX + "LONG",
-    ENV_PREFIX + "CONTROL_TOKEN",
-)  # those of the tests are no settings
 _SECRETS = ("binance_api_key", "binance_api_secret")
 
 
@@ -78,6 +73,8 @@ class Settings(BaseSettings):
     """Host of the REST interface; `https://data-api.binance.vision` serves market data without keys."""
     archive_base_url: str = Field("https://data.binance.vision", pattern=r"^https?://[^\s/]+.*$")
     """Host of the archive of monthly and daily files."""
+    binance_stream_url: str = Field("wss://stream.binance.com:9443", pattern=r"^wss?://[^\s/]+.*$")
+    """Host of the websocket streams."""
     timeout_seconds: float = Field(20.0, gt=0, le=600)
     """Deadline of one request, its retries and the last byte of its body included."""
     connections: int = Field(4, ge=1, le=16)
@@ -134,7 +131,7 @@ class Settings(BaseSettings):
             raise ValueError("at least one name is needed")
         return names
 
-    @field_validator("binance_base_url", "archive_base_url")
+    @field_validator("binance_base_url", "archive_base_url", "binance_stream_url")
     @classmethod
     def _without_slash(cls, url: str) -> str:
         return url.rstrip("/")

@@ -9,16 +9,29 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from mlsignal.apps.candles_cli import candles_app
 from mlsignal.apps.lean import lean_imports
+from mlsignal.apps.options import (
+    AllowStale,
+    ArchiveUrl,
+    BaseUrl,
+    FeatureFile,
+    Features,
+    IntervalName,
+    Json,
+    Lookback,
+    MaxAge,
+    Source,
+    StoreFolder,
+    Symbol,
+    settings_of,
+)
 from mlsignal.errors import ConfigurationError, MlSignalError
 from mlsignal.version import __version__
-
-if TYPE_CHECKING:
-    from mlsignal.config import Settings
 
 EXIT_CODES = (
     "Exit codes: 0 done · 2 usage or configuration · 3 data · 4 exchange or network · 5 model or bundle · 6 "
@@ -47,34 +60,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-candles_app = typer.Typer(
-    help="Fetch candles into the store, and list what is there.", no_args_is_help=True, rich_markup_mode=None
-)
 app.add_typer(candles_app, name="candles")
-
-Source = Annotated[
-    str | None,
-    typer.Option(
-        help="binance, sim:SEED, a Parquet, CSV or zip file, or a folder of SYMBOL-INTERVAL files.  [binance]"
-    ),
-]
-Symbol = Annotated[str | None, typer.Option(help="Market, by the exchange's name.  [BTCUSDT]")]
-IntervalName = Annotated[
-    str | None, typer.Option(help="Length of a candle: 1s 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d 3d 1w 1M.  [1m]")
-]
-Lookback = Annotated[
-    int | None, typer.Option(help="How many of the newest closed candles to use, warm-up included.  [50000]")
-]
-MaxAge = Annotated[float | None, typer.Option(help="Minutes for which the newest stored candle is new enough.  [30]")]
-StoreFolder = Annotated[
-    Path | None, typer.Option("--store", help="Folder of the candle store.  [the platform's cache folder]")
-]
-BaseUrl = Annotated[str | None, typer.Option(help="Host of the exchange's REST interface.  [https://api.binance.com]")]
-Features = Annotated[str | None, typer.Option(help="Feature sets, separated by commas.  [classic]")]
-FeatureFile = Annotated[
-    Path | None, typer.Option(help="Python file with features of your own (@feature); it is run as code.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, nothing else.")]
 
 
 def _version(asked: bool) -> None:
@@ -102,14 +88,6 @@ def common(
     )
 
 
-def _settings(context: typer.Context, **more: Any) -> "Settings":
-    """Gather the settings: those of the command's options that are settings, `more`, and what stands elsewhere."""
-    from mlsignal.config import Settings, load_settings
-
-    told = {name: value for name, value in context.params.items() if name in Settings.model_fields}
-    return load_settings({**told, **more}, path=context.obj)
-
-
 @app.command(epilog="Example: mlsignal run --symbol ETHUSDT --interval 15m --lookback-candles 20000 --output runs/eth")
 def run(
     context: typer.Context,
@@ -118,8 +96,10 @@ def run(
     interval: IntervalName = None,
     lookback_candles: Lookback = None,
     max_age_minutes: MaxAge = None,
+    allow_stale: AllowStale = None,
     store: StoreFolder = None,
     binance_base_url: BaseUrl = None,
+    archive_base_url: ArchiveUrl = None,
     features: Features = None,
     feature_file: FeatureFile = None,
     horizon: Annotated[int | None, typer.Option(help="Candles ahead to foresee.  [1]")] = None,
@@ -146,7 +126,7 @@ def run(
     json: Json = False,
 ) -> None:
     """Fetch candles, train, validate, choose, judge, and export the model with a report."""
-    settings = _settings(context)
+    settings = settings_of(context)
     with lean_imports():
         from mlsignal.apps.jobs import load_engine, run_job, show_run
 
@@ -165,14 +145,16 @@ def features(
     interval: IntervalName = None,
     lookback_candles: Lookback = None,
     max_age_minutes: MaxAge = None,
+    allow_stale: AllowStale = None,
     store: StoreFolder = None,
     binance_base_url: BaseUrl = None,
+    archive_base_url: ArchiveUrl = None,
     features: Features = None,
     feature_file: FeatureFile = None,
     json: Json = False,
 ) -> None:
     """Compute the features of every candle and write them to a Parquet file."""
-    settings = _settings(context)
+    settings = settings_of(context)
     with lean_imports():
         from mlsignal.apps.jobs import features_job
 
@@ -192,8 +174,10 @@ def predict(
         int | None, typer.Option(help="How many of the newest closed candles to read, warm-up included.  [50000]")
     ] = None,
     max_age_minutes: MaxAge = None,
+    allow_stale: AllowStale = None,
     store: StoreFolder = None,
     binance_base_url: BaseUrl = None,
+    archive_base_url: ArchiveUrl = None,
     feature_file: FeatureFile = None,
     output: Annotated[
         Path | None, typer.Option(help="Parquet file to write; without it the newest rows are shown.")
@@ -204,42 +188,26 @@ def predict(
     with lean_imports():
         from mlsignal.apps.jobs import predict_job
 
-    predict_job(lambda known: _settings(context, **known), context.params, bundle, output, as_json=json)
+    predict_job(lambda known: settings_of(context, **known), context.params, bundle, output, as_json=json)
 
 
-@candles_app.command(
-    "fetch",
-    epilog="Example: mlsignal candles fetch BTCUSDT ETHUSDT --interval 1m --interval 1h --lookback-candles 100000",
-)
-def candles_fetch(
+@app.command(epilog="Example: mlsignal doctor --binance-base-url https://data-api.binance.vision")
+def doctor(
     context: typer.Context,
-    symbols: Annotated[list[str], typer.Argument(help="Markets, by the exchange's names.")],
-    interval: Annotated[list[str] | None, typer.Option(help="Length of a candle; may be given again.  [1m]")] = None,
-    lookback_candles: Annotated[
-        int | None, typer.Option(help="How many of the newest closed candles.  [50000]")
-    ] = None,
-    max_age_minutes: MaxAge = None,
     store: StoreFolder = None,
-    source: Annotated[str | None, typer.Option(help="Exchange to fetch from.  [binance]")] = None,
     binance_base_url: BaseUrl = None,
+    archive_base_url: ArchiveUrl = None,
+    binance_stream_url: Annotated[
+        str | None, typer.Option(help="Host of the websocket streams.  [wss://stream.binance.com:9443]")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Fetch candles into the store: what is missing only, in whole months or parts of them."""
-    settings = _settings(context, interval=interval[0] if interval else None)
+    """Look at clock, reachability, versions and store, and say what is wrong."""
+    settings = settings_of(context)
     with lean_imports():
-        from mlsignal.apps.jobs import fetch_job
+        from mlsignal.apps.store_jobs import doctor_job
 
-    fetch_job(settings, symbols, interval or [settings.interval], as_json=json)
-
-
-@candles_app.command("list", epilog="Example: mlsignal candles list --json")
-def candles_list(context: typer.Context, store: StoreFolder = None, json: Json = False) -> None:
-    """List the series in the store, with their spans and gaps."""
-    settings = _settings(context)
-    with lean_imports():
-        from mlsignal.apps.jobs import list_job
-
-    list_job(settings, as_json=json)
+    raise typer.Exit(doctor_job(settings, as_json=json))
 
 
 @app.command(
@@ -277,7 +245,7 @@ def demo(
 
     fixed = {"symbol": "BTCUSDT", "interval": "1m", "source": "binance"}
     demo_job(
-        lambda known: _settings(context, **fixed, **known), output or Path("runs/demo"), _command_line(), as_json=json
+        lambda known: settings_of(context, **fixed, **known), output or Path("runs/demo"), _command_line(), as_json=json
     )
 
 

@@ -1,7 +1,6 @@
 """What the commands do: settings in, files and tables out."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from mlsignal.apps.messages import print_note
-from mlsignal.apps.terminal import StageProgress, output, print_scores, print_table
+from mlsignal.apps.terminal import StageProgress, output, print_json, print_scores, print_table
 from mlsignal.config import Settings
 from mlsignal.errors import ConfigurationError
 from mlsignal.experiment import RunResult
@@ -21,8 +20,6 @@ from mlsignal.workflow import output_folder, run_workflow
 __all__ = [
     "exchange_job",
     "features_job",
-    "fetch_job",
-    "list_job",
     "load_engine",
     "predict_job",
     "run_job",
@@ -66,9 +63,7 @@ def features_job(settings: Settings, target: Path, *, as_json: bool) -> None:
     whole = int(table.select(pl.all_horizontal(pl.col(frame.names).is_not_nan()).sum()).item())
     facts = {"rows": table.height, "whole_rows": whole, "features": list(frame.names), "output": str(target)}
     if as_json:
-        _print_json(
-            {"symbol": settings.symbol, "interval": settings.interval, "synthetic": gathered.synthetic, **facts}
-        )
+        print_json({"symbol": settings.symbol, "interval": settings.interval, "synthetic": gathered.synthetic, **facts})
     else:
         print_note(
             f"{target}: {table.height:,} rows of {len(frame.names)} features, {whole:,} of them past the warm-up"
@@ -118,7 +113,7 @@ def _show_predictions(predictions: pl.DataFrame, horizon: int, target: Path | No
             for row in newest.iter_rows(named=True)
         ]
         facts = {"rows": predictions.height, "scored": scored.height, "horizon": horizon}
-        _print_json({**facts, "output": None if target is None else str(target), "newest": rows})
+        print_json({**facts, "output": None if target is None else str(target), "newest": rows})
         return
     rows_shown = [
         [row["symbol"], f"{row['close_time']:%Y-%m-%d %H:%M:%S}", f"{row['p_up']:.4f}", row["signal"]]
@@ -129,67 +124,6 @@ def _show_predictions(predictions: pl.DataFrame, horizon: int, target: Path | No
         print_note(f"{target}: {predictions.height:,} rows, {scored.height:,} of them past the warm-up")
     elif not scored.height:
         print_note("no row is past the warm-up: give more candles (--lookback-candles)")
-
-
-def fetch_job(settings: Settings, symbols: Sequence[str], intervals: Sequence[str], *, as_json: bool) -> None:
-    """Fetch several series into the store, one after the other."""
-    if Path(settings.source).exists() or settings.source.partition(":")[0] == "sim":
-        raise ConfigurationError(
-            f"source: {settings.source} is read where it is; candles fetch brings those of an exchange"
-        )
-    facts = []
-    for symbol in symbols:
-        for interval in intervals:
-            wanted = settings.model_copy(update={"symbol": symbol, "interval": interval})
-            gathered = _gather(wanted, quiet=as_json)
-            facts.append(_fetched(gathered))
-            if not as_json:
-                print_note(f"{gathered.candles!r}; {gathered.cleaning.summary()}")
-    if as_json:
-        _print_json(facts)
-
-
-def _fetched(gathered: GatheredCandles) -> dict[str, Any]:
-    candles, stored = gathered.candles, gathered.stored
-    return {
-        "symbol": candles.symbol,
-        "interval": candles.interval.value,
-        "candles": len(candles),
-        "start": candles.start.isoformat(),
-        "end": candles.end.isoformat(),
-        "synthetic": gathered.synthetic,
-        "rows_fetched": stored.rows_fetched if stored else None,
-        "cleaning": gathered.cleaning.to_dict(),
-    }
-
-
-def list_job(settings: Settings, *, as_json: bool) -> None:
-    """List the series of the store."""
-    from mlsignal.store.listing import list_series
-
-    found = list_series(settings.store)
-    if as_json:
-        _print_json([entry.to_dict() for entry in found])
-        return
-    if not found:
-        print_note(f"{settings.store}: no candles yet; mlsignal candles fetch BTCUSDT brings some")
-        return
-    rows = [
-        [
-            entry.origin,
-            entry.symbol,
-            entry.interval,
-            f"{entry.candles:,}",
-            f"{entry.start:%Y-%m-%d %H:%M}",
-            f"{entry.end:%Y-%m-%d %H:%M}",
-            f"{entry.gaps:,}",
-            f"{entry.missing:,}",
-            f"{entry.bytes / 1e6:.1f} MB",
-        ]
-        for entry in found
-    ]
-    headings = ["origin", "symbol", "interval", "candles", "first (UTC)", "last (UTC)", "gaps", "absent", "size"]
-    print_table(output(), headings, rows, frozenset({3, 6, 7, 8}))
 
 
 def exchange_job(port: int, seed: int, scenario: str, control_port: int | None, control_token: str) -> None:
@@ -216,7 +150,3 @@ def exchange_job(port: int, seed: int, scenario: str, control_port: int | None, 
 def _gather(settings: Settings, *, quiet: bool) -> GatheredCandles:
     with StageProgress(quiet=quiet) as progress:
         return gather_candles(settings, on_progress=progress.candles)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=1, allow_nan=False))  # noqa: T201  # the command line's own output

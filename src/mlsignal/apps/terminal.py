@@ -1,5 +1,6 @@
 """What a person sees in the terminal: progress on standard error, tables on standard output."""
 
+import json
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
@@ -92,6 +93,11 @@ def print_table(
     for row in rows:
         table.add_row(*row)
     console.print(table)
+
+
+def print_json(value: Any) -> None:
+    """Print JSON on standard output."""
+    print(json.dumps(value, indent=1, allow_nan=False))  # noqa: T201  # the command line's own output
 
 
 def _title(data: dict[str, Any]) -> str:

@@ -1,0 +1,232 @@
+"""What the commands on stored candles do: fetch, list, show, check, repair; and the doctor."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from mlsignal.apps.messages import print_note
+from mlsignal.apps.terminal import StageProgress, output, print_json, print_table
+from mlsignal.candles import Interval
+from mlsignal.collecting import Collected, SeriesOutcome, fetch_many
+from mlsignal.config import Settings
+from mlsignal.doctor import Finding, examine
+from mlsignal.errors import ConfigurationError, DataError
+from mlsignal.quality import QualityReport, assess_quality
+from mlsignal.sources.binance import BinanceSource
+from mlsignal.sources.files import FileSource
+from mlsignal.sources.registry import opened_source
+from mlsignal.store.calendar import coverage_calendar, legend
+from mlsignal.store.listing import StoredSeries, list_series
+from mlsignal.store.report import StoreReport
+from mlsignal.store.store import Store
+
+EXIT_CODES_OF_FINDINGS = {"network": 4, "data": 3, "output": 7}
+SHOWN_ROWS = 5
+
+
+def fetch_job(
+    settings: Settings,
+    words: Sequence[str],
+    intervals: Sequence[str],
+    *,
+    since: str | None,
+    until: str | None,
+    as_json: bool,
+) -> None:
+    """Fetch series into the store side by side; a failed one does not stop the others."""
+    symbols, wanted = split_words(words, intervals, settings.interval)
+    since_ms, until_ms = (None if text is None else moment_ms(text) for text in (since, until))
+    limit = settings.lookback_candles if since is None and until is None else None
+    with opened_source(settings.source, settings) as source, StageProgress(quiet=as_json) as progress:
+        if isinstance(source, FileSource) or not hasattr(source, "origin"):
+            raise ConfigurationError(
+                f"source: {settings.source} is read where it is; candles are fetched from an exchange"
+            )
+
+        def tell(outcome: SeriesOutcome, done: int, total: int) -> None:
+            progress("series", done, total)
+            if not as_json and outcome.report is not None:
+                print_note(_told(outcome, outcome.report))
+
+        collected = fetch_many(
+            symbols,
+            wanted,
+            source,
+            Store(settings.store),
+            since_ms=since_ms,
+            until_ms=None if until_ms is None else until_ms - 1,
+            limit=limit,
+            on_series=tell,
+        )
+        disagreements = getattr(source, "disagreements", ())
+    _finish_fetch(collected, [str(item) for item in disagreements], as_json=as_json)
+
+
+def _finish_fetch(collected: Collected, disagreements: list[str], *, as_json: bool) -> None:
+    if as_json:
+        facts = {"series": [outcome.to_dict() for outcome in collected.outcomes], "disagreements": disagreements}
+        print_json(facts)
+    for text in disagreements:
+        print_note(f"note: {text}")
+    collected.raise_first()
+
+
+def _told(outcome: SeriesOutcome, report: StoreReport) -> str:
+    parts = [f"{report.rows:,} candles", f"{report.rows_fetched:,} fetched"]
+    parts += [f"{report.revisions} revised"] if report.revisions else []
+    parts += [f"{report.damaged} damaged files fetched again"] if report.damaged else []
+    return f"{outcome.symbol} {outcome.interval.value}: {', '.join(parts)}"
+
+
+def split_words(words: Sequence[str], intervals: Sequence[str], default: str) -> tuple[list[str], list[str]]:
+    """Tell symbols from intervals among words: ``--interval 1m 1h`` leaves the second one among the symbols."""
+    known = {member.value for member in Interval}
+    symbols = [word for word in words if word not in known]
+    wanted = [part for text in intervals for part in text.split(",")] + [word for word in words if word in known]
+    if not symbols:
+        raise ConfigurationError("candles: a symbol is missing, as in mlsignal candles fetch BTCUSDT")
+    return symbols, wanted or [default]
+
+
+def moment_ms(text: str) -> int:
+    """Read a day or a moment (ISO 8601, UTC unless it says otherwise) as milliseconds since the epoch.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is neither.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"time: a day or moment expected, as in 2024-01-01 or 2024-01-01T12:00, found {text!r}"
+        ) from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def list_job(settings: Settings, *, as_json: bool) -> None:
+    """List the series of the store."""
+    found = list_series(settings.store)
+    if as_json:
+        print_json([entry.to_dict() for entry in found])
+        return
+    if not found:
+        print_note(f"{settings.store}: no candles yet; mlsignal candles fetch BTCUSDT brings some")
+        return
+    headings = ["origin", "symbol", "interval", "candles", "first (UTC)", "last (UTC)", "gaps", "absent", "size"]
+    print_table(output(), headings, [_row(entry) for entry in found], frozenset({3, 6, 7, 8}))
+
+
+def _row(entry: StoredSeries) -> list[str]:
+    times = [f"{moment:%Y-%m-%d %H:%M}" for moment in (entry.start, entry.end)]
+    counts = [f"{entry.gaps:,}", f"{entry.missing:,}", f"{entry.bytes / 1e6:.1f} MB"]
+    return [entry.origin, entry.symbol, entry.interval, f"{entry.candles:,}", *times, *counts]
+
+
+def show_job(settings: Settings, symbol: str, *, as_json: bool) -> None:
+    """Show a stored series: newest candles, coverage, revisions and what is odd about it."""
+    store = Store(settings.store)
+    for entry in _entries(settings, [symbol], [settings.interval]):
+        frame = store.read(entry.symbol, entry.interval, origin=entry.origin)
+        report = assess_quality(frame, entry.symbol, entry.interval)
+        revisions = len(store.revisions(entry.symbol, entry.interval, origin=entry.origin))
+        if as_json:
+            print_json({**entry.to_dict(), "revisions": revisions, "quality": report.to_dict()})
+            continue
+        _print_series(entry, frame, report, revisions)
+
+
+def _print_series(entry: StoredSeries, frame: pl.DataFrame, report: QualityReport, revisions: int) -> None:
+    console = output()
+    newest = frame.tail(SHOWN_ROWS)
+    headings = ["open time (UTC)", "open", "high", "low", "close", "volume"]
+    rows = [
+        [f"{row['open_time']:%Y-%m-%d %H:%M:%S}", *(f"{row[name]:,.8g}" for name in headings[1:])]
+        for row in newest.iter_rows(named=True)
+    ]
+    print_table(console, headings, rows, frozenset(range(1, 6)))
+    calendar = coverage_calendar(frame["open_time"].dt.epoch("ms").to_numpy(), Interval.parse(entry.interval))
+    if calendar:
+        console.print()
+        for line in calendar:
+            console.print(line, highlight=False)
+        console.print(legend(), style="dim", highlight=False)
+    console.print()
+    for line in report.lines():
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+    console.print(f"values that the source changed since: {revisions}", highlight=False)
+
+
+def check_job(settings: Settings, symbols: Sequence[str], *, as_json: bool) -> None:
+    """Verify hashes and look at the quality of stored series; damage ends with exit code 3."""
+    store, facts, broken = Store(settings.store), [], []
+    for entry in _entries(settings, symbols, None):
+        try:
+            frame = store.read(entry.symbol, entry.interval, origin=entry.origin)
+        except DataError as error:
+            broken.append(f"{entry.symbol} {entry.interval}: {error}")
+            facts.append({**entry.to_dict(), "damaged": str(error)})
+            continue
+        report = assess_quality(frame, entry.symbol, entry.interval)
+        facts.append({**entry.to_dict(), "damaged": None, "quality": report.to_dict()})
+        if not as_json:
+            for line in report.lines():
+                output().print(line, highlight=False, soft_wrap=True, markup=False)
+    if as_json:
+        print_json(facts)
+    if broken:
+        raise DataError(f"store: {'; '.join(broken)}; mlsignal candles repair fetches it again")
+
+
+def repair_job(settings: Settings, symbols: Sequence[str], *, as_json: bool) -> None:
+    """Put damaged files aside and fetch their candles again."""
+    facts: list[dict[str, Any]] = []
+    with opened_source(settings.source, settings) as source:
+        if isinstance(source, BinanceSource):
+            source.identify()
+        origin = str(getattr(source, "origin", source.name))
+        for entry in _entries(settings, symbols, None):
+            if entry.origin != origin:
+                print_note(f"{entry.symbol} {entry.interval}: of {entry.origin}, not of {origin}; left alone")
+                continue
+            start_ms, end_ms = (int(moment.timestamp() * 1000) for moment in (entry.start, entry.end))
+            store = Store(settings.store)
+            _, report = store.load(entry.symbol, entry.interval, source, start_ms=start_ms, end_ms=end_ms)
+            facts.append({"symbol": entry.symbol, "interval": entry.interval, "damaged": report.damaged})
+            if not as_json:
+                print_note(
+                    f"{entry.symbol} {entry.interval}: {report.damaged} damaged files, "
+                    f"{report.rows_fetched:,} candles fetched"
+                )
+    if as_json:
+        print_json(facts)
+
+
+def _entries(settings: Settings, symbols: Sequence[str], intervals: Sequence[str] | None) -> list[StoredSeries]:
+    found = [
+        entry
+        for entry in list_series(settings.store)
+        if (not symbols or entry.symbol in symbols) and (intervals is None or entry.interval in intervals)
+    ]
+    if not found:
+        told = " ".join([*symbols, *(intervals or [])]) or "anything"
+        raise DataError(f"store {settings.store}: {told} is not there; mlsignal candles list shows what is")
+    return found
+
+
+def doctor_job(settings: Settings, *, as_json: bool) -> int:
+    """Look at everything that could keep a job from working; return the exit code."""
+    marks = {"good": "[green]good[/]", "warning": "[yellow]warning[/]", "bad": "[red]bad[/]"}
+    console, found = output(), list[Finding]()
+    for finding in examine(settings):
+        found.append(finding)
+        if not as_json:
+            console.print(f"{marks[finding.status]:<18} {finding.subject:<14}", end="", highlight=False)
+            console.print(finding.detail, highlight=False, markup=False, soft_wrap=True)
+    if as_json:
+        print_json([finding.to_dict() for finding in found])
+    codes = [EXIT_CODES_OF_FINDINGS[item.kind] for item in found if item.status == "bad" and item.kind != "none"]
+    return codes[0] if codes else 0
