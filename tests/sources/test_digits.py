@@ -10,7 +10,7 @@ from mlsignal.sources.digits import parse_rows
 T0 = 1_700_000_040_000
 ROW = [T0, *["1.50000000"] * 5, T0 + 59_999, "5.00000000", 4, "1.00000000", "2.00000000", "0"]
 
-_decimal = st.tuples(st.integers(0, 99_999_999), st.integers(0, 99_999_999)).map(lambda p: f"{p[0]}.{p[1]:08d}")
+_decimal = st.tuples(st.integers(0, 90_000_000), st.integers(0, 99_999_999)).map(lambda p: f"{p[0]}.{p[1]:08d}")
 _row = st.builds(
     lambda t, decimals, trades: [t, *decimals[:5], t + 59_999, decimals[5], trades, *decimals[6:], "0"],
     st.integers(10**12, 10**13 - 60_000),
@@ -38,7 +38,18 @@ def test_digits_usual_rows_are_read_to_the_last_bit(rows):
         *((0, time) for time in (1, -T0, T0 * 1_000, str(T0))),
         *(
             (1, price)
-            for price in ("1.5", "1", "-1.50000000", "NaN", "123456789.00000000", ".50000000", "1.5000000x", 1.5)
+            for price in (
+                "1.5",
+                "1",
+                "-1.50000000",
+                "NaN",
+                "12345678x.00000000",
+                "1x3456789.00000000",
+                "12345678901234567.00000000",
+                ".50000000",
+                "1.5000000x",
+                1.5,
+            )
         ),
         *((1, price) for price in ("1,50000000", "1.50000000]", "", None, "1e100000000", "1:50000000", "1/.00000000")),
         *((8, trades) for trades in (-1, 1.5, "4", 123_456_789, None)),
@@ -50,6 +61,14 @@ def test_digits_unusual_row_is_left_to_the_slow_way(position, value):
     rows = [list(ROW) for _ in range(3)]
     rows[1][position] = value
     assert parse_rows(text(rows)) is None
+
+
+@pytest.mark.parametrize("large", ["90071992.54740993", "123456789.12345678", "1234567890123456.12345678"])
+def test_digits_few_large_values_are_read_to_the_last_bit_and_many_left(large):
+    rows = [list(ROW) for _ in range(100)]
+    rows[7][7] = large
+    assert parse_rows(text(rows))[1][5].tolist() == [float(row[7]) for row in rows]
+    assert parse_rows(text([[*ROW[:7], large, *ROW[8:]]] * 5)) is None
 
 
 @given(st.binary(max_size=300) | st.text('0123456789",.[]-', max_size=600).map(str.encode))

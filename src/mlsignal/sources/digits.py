@@ -1,5 +1,6 @@
 """The exchange's usual kline rows read by arithmetic on their bytes, eight digits at a time; all else is refused."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ _PLACES = 8  # decimals that the exchange writes, and digits that are read at on
 _SCALE = 1e8
 _TIME_DIGITS = 13  # milliseconds, from 2001 to 2286
 _EXACT_BELOW = 2**53
+_MOST_LARGE = 0.02  # share of values of more than 53 bits, which are read one by one
+_LARGE = re.compile(rb"\d{8,16}\.\d{8}")
 _LEAST_ROW = 64  # bytes, far less than any row has
 _COMMA, _QUOTE, _POINT, _OPEN, _CLOSE = b',".[]'
 # Eight ASCII digits in one 64-bit word, to a number: Lemire, "Quickly parsing eight digits" (2018).
@@ -37,7 +40,7 @@ def parse_rows(rows: bytes) -> tuple[_Array, _Array, _Array] | None:
         written, as `float` gives it.
     trades : array of float64, shape (n_rows,)
         Or None in place of all three where any byte is not where the exchange's layout has it: times of 13 digits,
-        decimals in quotes with 8 places and at most 8 digits before the point.
+        decimals in quotes with 8 places, few of them above 9e7.
     """
     if len(rows) < _LEAST_ROW:
         return None
@@ -80,13 +83,20 @@ def _decimals(text: _Array, words: _Array, starts: _Array, ends: _Array) -> _Arr
         and (text[points] == _POINT).all()
     ):
         return None
-    whole, fraction = _whole(words, starts + 1, points), _eight(words[points + 1])
+    first = np.maximum(starts + 1, points - _PLACES)
+    whole, fraction = _whole(words, first, points), _eight(words[points + 1])
     if whole is None or fraction is None:
         return None
     units = whole * np.uint64(10**_PLACES) + fraction
     values: _Array = units / _SCALE  # both exact below 2^53, so their quotient is the nearest float
-    for row, column in zip(*np.nonzero(units >= _EXACT_BELOW), strict=True):
-        values[row, column] = float(bytes(text[starts[row, column] + 1 : ends[row, column] - 1]))
+    large = (first > starts + 1) | (units >= _EXACT_BELOW)
+    if large.mean() > _MOST_LARGE:
+        return None
+    for row, column in zip(*np.nonzero(large), strict=True):
+        written = bytes(text[starts[row, column] + 1 : ends[row, column] - 1])
+        if not _LARGE.fullmatch(written):
+            return None
+        values[row, column] = float(written)
     return values
 
 
