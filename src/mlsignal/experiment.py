@@ -189,7 +189,12 @@ def judge(
         seed=settings.seed,
         n_jobs=settings.jobs,
     )
-    origin = {"source": gathered.source, "synthetic": gathered.synthetic, "cleaning": gathered.cleaning.to_dict()}
+    origin = {
+        "source": gathered.source,
+        "synthetic": gathered.synthetic,
+        "stale_minutes": gathered.stale_minutes,
+        "cleaning": gathered.cleaning.to_dict(),
+    }
     metrics: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "mlsignal_version": __version__,

@@ -52,6 +52,11 @@ class GatheredCandles:
     synthetic: bool = False
     stored: StoreReport | None = None
 
+    @property
+    def stale_minutes(self) -> float | None:
+        """Age of the newest candle, where the exchange could not be reached and older candles were asked to do."""
+        return self.stored.age_minutes if self.stored is not None and self.stored.stale else None
+
 
 def gather_candles(settings: Settings, *, on_progress: OnCandles | None = None) -> GatheredCandles:
     """Fetch, store and clean the newest `settings.lookback_candles` closed candles.

@@ -65,6 +65,11 @@ def print_scores(console: Console, metrics: dict[str, Any]) -> None:
     data = metrics["data"]
     if data["synthetic"]:
         console.print(Text(" SYNTHETIC market: no price here was ever paid ", style="bold black on yellow"))
+    if data["stale_minutes"] is not None:
+        old = (
+            f" STALE: the exchange could not be reached; the newest candle is {data['stale_minutes']:,.0f} minutes old "
+        )
+        console.print(Text(old, style="bold black on yellow"))
     table = Table(
         title=_title(data), title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False
     )

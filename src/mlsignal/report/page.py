@@ -10,7 +10,7 @@ from markupsafe import Markup
 from mlsignal.errors import OutputError
 from mlsignal.evaluation.results import EvaluationReport
 from mlsignal.report.blocks import Chart, Section
-from mlsignal.report.numbers import count, moment
+from mlsignal.report.numbers import count, finite, moment
 from mlsignal.report.palette import DARK, LIGHT, figure_style, fixed_colours
 from mlsignal.report.sections import SECTIONS
 from mlsignal.report.story import Story
@@ -77,6 +77,7 @@ def render_page(story: Story, sections: Iterable[Section]) -> str:
     return environment.get_template("page.html").render(
         market=story.market,
         synthetic=story.synthetic,
+        stale_minutes=finite(story.look("data.stale_minutes")),
         facts=_head(story),
         sections=tuple(sections),
         style=_trusted(style),
