@@ -68,6 +68,7 @@ def fetch_many(
     since_ms: int | None = None,
     until_ms: int | None = None,
     limit: int | None = None,
+    max_age_minutes: float = 0.0,
     at_once: int = 2,
     on_series: OnSeries | None = None,
     now_ms: int | None = None,
@@ -86,6 +87,8 @@ def fetch_many(
         Bounds of the open time (ms), both included.
     limit
         Only the newest `limit` of each.
+    max_age_minutes
+        While a series' newest stored candle closed no longer ago, it is not asked for newer ones.
     at_once
         Series under way at one time.
     on_series
@@ -114,7 +117,13 @@ def fetch_many(
     if identify is not None:
         identify()  # whose candles these are decides where they are stored
     stop = threading.Event()
-    bounds: dict[str, Any] = {"start_ms": since_ms, "end_ms": until_ms, "limit": limit, "now_ms": now_ms}
+    bounds: dict[str, Any] = {
+        "start_ms": since_ms,
+        "end_ms": until_ms,
+        "limit": limit,
+        "max_age_minutes": max_age_minutes,
+        "now_ms": now_ms,
+    }
 
     def collect(symbol: str, interval: Interval) -> SeriesOutcome:
         try:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from mlsignal.apps.lean import lean_imports
-from mlsignal.apps.options import ArchiveUrl, BaseUrl, IntervalName, Json, StoreFolder, settings_of
+from mlsignal.apps.options import ArchiveUrl, BaseUrl, IntervalName, Json, MaxAge, StoreFolder, settings_of
 
 candles_app = typer.Typer(
     help="Fetch candles into the store, look at what is there, and mend it.",
@@ -29,6 +29,7 @@ def fetch(
     lookback_candles: Annotated[
         int | None, typer.Option(help="How many of the newest closed candles, without --since and --until.  [50000]")
     ] = None,
+    max_age_minutes: MaxAge = None,
     store: StoreFolder = None,
     source: ExchangeSource = None,
     binance_base_url: BaseUrl = None,

@@ -47,7 +47,7 @@ def fetch_job(
 
         def tell(outcome: SeriesOutcome, done: int, total: int) -> None:
             progress("series", done, total)
-            if not as_json and outcome.report is not None:
+            if not as_json and outcome.report is not None and outcome.report.rows:
                 print_note(_told(outcome, outcome.report))
 
         collected = fetch_many(
@@ -58,6 +58,7 @@ def fetch_job(
             since_ms=since_ms,
             until_ms=None if until_ms is None else until_ms - 1,
             limit=limit,
+            max_age_minutes=settings.max_age_minutes,
             on_series=tell,
         )
         disagreements = getattr(source, "disagreements", ())
@@ -71,6 +72,13 @@ def _finish_fetch(collected: Collected, disagreements: list[str], *, as_json: bo
     for text in disagreements:
         print_note(f"note: {text}")
     collected.raise_first()
+    empty = [
+        f"{outcome.symbol} {outcome.interval.value}"
+        for outcome in collected.outcomes
+        if outcome.report is not None and not outcome.report.rows
+    ]
+    if empty:
+        raise DataError(f"{', '.join(empty)}: no data; the source has no closed candle in this span")
 
 
 def _told(outcome: SeriesOutcome, report: StoreReport) -> str:
