@@ -67,8 +67,8 @@ class Settings(BaseSettings):
     """Whether older stored candles will do where the source cannot be reached."""
     source: str = Field("binance", min_length=1)
     """Where candles come from: `binance`, `archive`, `ccxt:VENUE`, `sim:SEED`, a file, a folder."""
-    store: Path = Field(default_factory=default_store)
-    """Folder of the candle store."""
+    store: Path | str = Field(default_factory=default_store)
+    """Folder of the candle store; a text where it is the URL of an object store, as in `s3://bucket/folder`."""
     binance_base_url: str = Field("https://api.binance.com", pattern=r"^https?://[^\s/]+.*$")
     """Host of the REST interface; `https://data-api.binance.vision` serves market data without keys."""
     archive_base_url: str = Field("https://data.binance.vision", pattern=r"^https?://[^\s/]+.*$")
@@ -112,6 +112,11 @@ class Settings(BaseSettings):
     """Fits at a time, one thread each; no number depends on it."""
     fee_bps: float = Field(10.0, ge=0, allow_inf_nan=False)
     """Fee of each side in basis points; 10 is what takers pay on Binance spot without discounts."""
+
+    @field_validator("store", mode="before")
+    @classmethod
+    def _path_or_url(cls, place: Any) -> Any:
+        return Path(place) if isinstance(place, str) and "://" not in place else place
 
     @field_validator("features", "models", mode="before")
     @classmethod

@@ -18,6 +18,7 @@ from mlsignal.errors import MlSignalError
 from mlsignal.sources.binance import BinanceSource
 from mlsignal.sources.clock import SYSTEM_CLOCK, Clock
 from mlsignal.store.listing import list_series
+from mlsignal.store.remote import RemoteFolder
 from mlsignal.store.store import Store
 
 Status = Literal["good", "warning", "bad"]
@@ -108,7 +109,10 @@ async def _websocket(settings: Settings) -> str:
     return f"{settings.binance_stream_url} sends candles"
 
 
-def _folder(store: Path) -> str:
+def _folder(store: Path | str) -> str:
+    if isinstance(store, str):
+        RemoteFolder.at(store).probe()
+        return f"{store} can be written; only one writer of a series at a time: it has no locks"
     nearest = store
     while not nearest.exists():
         nearest = nearest.parent
@@ -119,7 +123,7 @@ def _folder(store: Path) -> str:
     return f"{store} can be written{space}"
 
 
-def _series(root: Path) -> Iterator[Finding]:
+def _series(root: Path | str) -> Iterator[Finding]:
     try:
         found = list_series(root)
     except MlSignalError as error:

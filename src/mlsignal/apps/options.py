@@ -23,7 +23,8 @@ Lookback = Annotated[
 ]
 MaxAge = Annotated[float | None, typer.Option(help="Minutes for which the newest stored candle is new enough.  [30]")]
 StoreFolder = Annotated[
-    Path | None, typer.Option("--store", help="Folder of the candle store.  [the platform's cache folder]")
+    str | None,
+    typer.Option("--store", help="Folder of the candle store, or s3://BUCKET/FOLDER.  [the platform's cache folder]"),
 ]
 BaseUrl = Annotated[str | None, typer.Option(help="Host of the exchange's REST interface.  [https://api.binance.com]")]
 ArchiveUrl = Annotated[str | None, typer.Option(help="Host of the exchange's archive.  [https://data.binance.vision]")]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mlsignal.candles import KlineSource
-from mlsignal.config import Settings
+from mlsignal.config import Settings, default_store
 from mlsignal.errors import ConfigurationError, did_you_mean
 from mlsignal.sources.archive import ArchiveSource
 from mlsignal.sources.binance import BinanceSource, Progress
@@ -100,11 +100,12 @@ def _refuse_argument(scheme: str, argument: str) -> None:
 
 def _binance(settings: Settings, on_progress: Progress | None) -> BinanceSource:
     key = settings.binance_api_key
+    folder = settings.store if isinstance(settings.store, Path) else default_store()  # bans are of this machine
     return BinanceSource(
         settings.binance_base_url,
         api_key=key.get_secret_value() if key else None,
         timeout_seconds=settings.timeout_seconds,
         connections=settings.connections,
         on_progress=on_progress,
-        ban_file=settings.store / ".bans" / f"{settings.binance_base_url.partition('://')[2].replace('/', '_')}.json",
+        ban_file=folder / ".bans" / f"{settings.binance_base_url.partition('://')[2].replace('/', '_')}.json",
     )

@@ -8,7 +8,8 @@ from typing import Any
 
 from mlsignal.candles import Interval, utc
 from mlsignal.errors import DataError, OutputError
-from mlsignal.store.series import Series
+from mlsignal.store.folder import Folder, open_folder
+from mlsignal.store.series import MANIFEST, Series
 from mlsignal.store.store import MAIN_ORIGIN
 
 
@@ -45,28 +46,30 @@ class StoredSeries:
         return {**asdict(self), "start": self.start.isoformat(), "end": self.end.isoformat()}
 
 
-def list_series(root: Path) -> list[StoredSeries]:
+def list_series(root: Path | str) -> list[StoredSeries]:
     """Return the series of a store, ordered by origin, symbol and length of candle; none where there is no store.
 
     Raises
     ------
     OutputError
         If the folder cannot be read.
+    ConfigurationError, MissingExtraError
+        If it is a URL, and what reads it is not installed.
     DataError
         If a manifest is damaged.
     """
+    store = open_folder(root)
     try:
-        manifests = sorted(root.glob("**/manifest.json"))
+        inside = store.below(MANIFEST)
     except OSError as error:
         raise OutputError(f"store {root}: cannot be read ({error.strerror or error})") from None
-    found = [entry for path in manifests if (entry := _describe(root, path)) is not None]
+    found = [entry for parts in inside if (entry := _describe(store.inside(*parts), parts)) is not None]
     return sorted(found, key=lambda entry: (entry.origin, entry.symbol, Interval.parse(entry.interval).milliseconds))
 
 
-def _describe(root: Path, path: Path) -> StoredSeries | None:
-    folder = path.parent
+def _describe(folder: Folder, inside: tuple[str, ...]) -> StoredSeries | None:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(folder.read(MANIFEST).decode("utf-8"))
         symbol, interval = str(content["symbol"]), Interval.parse(content["interval"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"store {folder}: cannot be read ({error}); fetch it again") from None
@@ -75,7 +78,6 @@ def _describe(root: Path, path: Path) -> StoredSeries | None:
         return None
     entries = list(manifest.months.values())
     gaps = manifest.gaps(interval)
-    inside = folder.relative_to(root).parts
     return StoredSeries(
         origin=inside[0] if len(inside) > len(("symbol", "interval")) else MAIN_ORIGIN,
         symbol=symbol,

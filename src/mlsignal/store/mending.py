@@ -1,12 +1,10 @@
 """A series whose manifest is old, broken or lost, made whole from its files; call with the lock held."""
 
 import logging
-import os
-import shutil
-from pathlib import Path
 
 from mlsignal.candles import Interval
 from mlsignal.errors import OutputError
+from mlsignal.store.folder import Folder
 from mlsignal.store.manifest import Manifest, MonthFile
 from mlsignal.store.months import FILE_NAME, BrokenFileError, adopt_file
 from mlsignal.store.spans import Span, add_span, remove_span
@@ -17,7 +15,7 @@ DAMAGED = ".damaged"
 _OLD_SOURCE = "unknown"
 
 
-def migrated(folder: Path, covered: list[Span], interval: Interval) -> Manifest:
+def migrated(folder: Folder, covered: list[Span], interval: Interval) -> Manifest:
     """Return the manifest for a series of the first version, whose months were `YYYY-MM.parquet`.
 
     The files get their new names as second names; the old ones are removed by the commit that follows. A month that
@@ -29,45 +27,45 @@ def migrated(folder: Path, covered: list[Span], interval: Interval) -> Manifest:
         If the folder is not writable.
     """
     manifest = Manifest(tuple(covered), {}, tuple((*span, _OLD_SOURCE) for span in covered))
-    for path in sorted(folder.glob("*.parquet")):
-        match = FILE_NAME.match(path.name)
+    for name in folder.names():
+        match = FILE_NAME.match(name)
         if match is None or match["hash"]:
             continue  # of a migration that was killed: made again
         try:
-            entry, _ = adopt_file(path, interval)
+            entry, _ = adopt_file(folder, name, interval)
         except BrokenFileError as error:
-            put_aside(path, str(error))
+            put_aside(folder, name, str(error))
             manifest = manifest.without_month(match["month"])
             continue
-        _second_name(path, folder / entry.name)
+        _second_name(folder, name, entry.name)
         manifest = manifest.with_month(entry)
     logger.info("%s: schema version 1 migrated, %d months", folder, len(manifest.months))
     return manifest
 
 
-def rebuilt(folder: Path, interval: Interval) -> Manifest:
+def rebuilt(folder: Folder, interval: Interval) -> Manifest:
     """Return a manifest for the month files that are there and fit their names.
 
     Only stretches without an absent candle count as covered: the source is asked again for all else.
     """
-    newest: dict[str, tuple[float, MonthFile]] = {}
+    newest: dict[str, tuple[float, int, MonthFile]] = {}
     covered: list[Span] = []
-    for path in sorted(folder.glob("*.parquet")):
-        match = FILE_NAME.match(path.name)
+    for name in folder.names():
+        match = FILE_NAME.match(name)
         if match is None:
             continue
         try:
-            entry, _ = adopt_file(path, interval)
+            entry, _ = adopt_file(folder, name, interval)
         except BrokenFileError as error:
-            put_aside(path, str(error))
+            put_aside(folder, name, str(error))
             continue
         if not match["hash"]:
-            _second_name(path, folder / entry.name)
-        changed = path.stat().st_mtime
-        if entry.month not in newest or changed > newest[entry.month][0]:
-            newest[entry.month] = (changed, entry)
+            _second_name(folder, name, entry.name)
+        rank = folder.changed(name), entry.rows  # an object store's times are of whole seconds
+        if entry.month not in newest or rank > newest[entry.month][:2]:
+            newest[entry.month] = (*rank, entry)
     manifest = Manifest()
-    for _, entry in newest.values():
+    for _, _, entry in newest.values():
         manifest = manifest.with_month(entry)
         covered = add_span(covered, (entry.first_ms, interval.next(interval.floor(entry.last_ms)) - 1))
         for absent in entry.absent:
@@ -78,7 +76,7 @@ def rebuilt(folder: Path, interval: Interval) -> Manifest:
     return Manifest(tuple(covered), manifest.months, tuple((*span, _OLD_SOURCE) for span in covered))
 
 
-def put_aside(path: Path, reason: str) -> None:
+def put_aside(folder: Folder, name: str, reason: str) -> None:
     """Give a damaged file another name, so that it is neither read nor lost.
 
     Raises
@@ -86,21 +84,17 @@ def put_aside(path: Path, reason: str) -> None:
     OutputError
         If the folder is not writable.
     """
-    logger.warning("%s; put aside as %s%s, its candles are fetched again", reason, path.name, DAMAGED)
+    logger.warning("%s; put aside as %s%s, its candles are fetched again", reason, name, DAMAGED)
     try:
-        path.replace(path.with_name(path.name + DAMAGED))
+        folder.rename(name, name + DAMAGED)
     except FileNotFoundError:
         return
     except OSError as error:
-        raise OutputError(f"{path}: cannot be put aside ({error.strerror or error})") from None
+        raise OutputError(f"{folder.place(name)}: cannot be put aside ({error.strerror or error})") from None
 
 
-def _second_name(path: Path, name: Path) -> None:
+def _second_name(folder: Folder, name: str, other: str) -> None:
     try:
-        if not name.exists():
-            os.link(path, name)
-    except OSError:
-        try:
-            shutil.copyfile(path, name)
-        except OSError as error:
-            raise OutputError(f"{name}: cannot be written ({error.strerror or error})") from None
+        folder.second_name(name, other)
+    except OSError as error:
+        raise OutputError(f"{folder.place(other)}: cannot be written ({error.strerror or error})") from None

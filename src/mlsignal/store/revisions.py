@@ -2,14 +2,12 @@
 
 import json
 import logging
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
 
 from mlsignal.candles import utc
-from mlsignal.errors import OutputError
+from mlsignal.store.folder import Folder
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +40,7 @@ class Revision:
         return utc(self.open_time_ms)
 
 
-def append_revisions(folder: Path, revisions: Iterable[Revision]) -> None:
+def append_revisions(folder: Folder, revisions: Iterable[Revision]) -> None:
     """Add to the log and flush it to the disk; call with the series' lock held.
 
     Raises
@@ -51,32 +49,19 @@ def append_revisions(folder: Path, revisions: Iterable[Revision]) -> None:
         If the log cannot be written.
     """
     lines = "".join(json.dumps(asdict(revision)) + "\n" for revision in revisions)
-    if not lines:
-        return
-    path = folder / FILE
-    try:
-        with path.open("ab+") as file:
-            size = file.seek(0, os.SEEK_END)
-            if size:
-                file.seek(size - 1)
-                lines = lines if file.read(1) == b"\n" else "\n" + lines  # a killed writer's half line
-            file.write(lines.encode())
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None
+    if lines:
+        folder.append(FILE, lines)
 
 
-def read_revisions(folder: Path) -> list[Revision]:
+def read_revisions(folder: Folder) -> list[Revision]:
     """Return the log, oldest first; a line that a killed writer left half written is passed over.
 
     Notes
     -----
     A writer logs before it commits: after a crash between the two, the rerun logs the same revision again.
     """
-    path = folder / FILE
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = folder.read(FILE).decode("utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return []
     found = []
@@ -84,5 +69,5 @@ def read_revisions(folder: Path) -> list[Revision]:
         try:
             found.append(Revision(**json.loads(line)))
         except (ValueError, TypeError):
-            logger.warning("%s: a line is not a revision, passed over", path)
+            logger.warning("%s: a line is not a revision, passed over", folder.place(FILE))
     return found

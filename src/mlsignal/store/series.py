@@ -10,13 +10,12 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
 from mlsignal.candles import Interval
 from mlsignal.errors import OutputError
-from mlsignal.store.atomic import locked, make_folder, remove_temporaries, replace_file
+from mlsignal.store.folder import Folder
 from mlsignal.store.manifest import (
     SCHEMA_VERSION,
     BrokenManifestError,
@@ -68,7 +67,7 @@ class Series:
         Files whose hash was found right before; shared by the series of a store.
     """
 
-    def __init__(self, folder: Path, symbol: str, interval: Interval, verified: Verified | None = None) -> None:
+    def __init__(self, folder: Folder, symbol: str, interval: Interval, verified: Verified | None = None) -> None:
         self.folder = folder
         self.symbol = symbol
         self.interval = interval
@@ -77,15 +76,13 @@ class Series:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the series' lock, which may be held already; readers need none."""
+        """Hold the folder's lock, which may be held already; readers need none."""
         if self._locked:
             yield
             return
-        make_folder(self.folder)
-        with locked(self.folder / ".lock"):
+        with self.folder.writing():
             self._locked = True
             try:
-                remove_temporaries(self.folder)
                 yield
             finally:
                 self._locked = False
@@ -109,16 +106,18 @@ class Series:
                 return self._mended()
 
     def _read_manifest(self) -> Manifest:
-        path = self.folder / MANIFEST
+        place = self.folder.place(MANIFEST)
         try:
-            text = path.read_text(encoding="utf-8", errors="replace")
+            text = self.folder.read(MANIFEST).decode("utf-8", errors="replace")
         except (FileNotFoundError, NotADirectoryError):
-            if self._locked and any(FILE_NAME.match(found.name) for found in self.folder.iterdir()):
-                raise BrokenManifestError(f"{path}: it is not there, but month files are") from None
+            if self._locked and any(FILE_NAME.match(name) for name in self.folder.names()):
+                raise BrokenManifestError(f"{place}: it is not there, but month files are") from None
             return Manifest()
+        except OutputError:
+            raise
         except OSError as error:
-            raise OutputError(f"{path}: cannot be read ({error.strerror}); give another folder with --store") from None
-        return Manifest.from_text(text, str(path))
+            raise OutputError(f"{place}: cannot be read ({error.strerror}); give another folder with --store") from None
+        return Manifest.from_text(text, place)
 
     def _mended(self) -> Manifest:
         try:
@@ -126,24 +125,19 @@ class Series:
         except OldManifestError as error:
             manifest = migrated(self.folder, error.covered, self.interval)
         except BrokenManifestError as error:
-            put_aside(self.folder / MANIFEST, str(error))
+            put_aside(self.folder, MANIFEST, str(error))
             manifest = rebuilt(self.folder, self.interval)
         self._commit(manifest, manifest)
         return manifest
 
     def _commit(self, manifest: Manifest, before: Manifest) -> None:
-        text = manifest.to_text(self.symbol, self.interval)
-        replace_file(
-            self.folder / MANIFEST,
-            lambda path: _write_text(path, text),
-            lambda path: _check_text(path, text),
-        )
+        self.folder.write(MANIFEST, manifest.to_text(self.symbol, self.interval).encode())
         named = {entry.name for one in (manifest, before) for entry in one.months.values()}
-        for path in self.folder.glob("*.parquet"):
-            if FILE_NAME.match(path.name) and path.name not in named:
+        for name in self.folder.names():
+            if FILE_NAME.match(name) and name not in named:
                 with suppress(OSError):  # a reader of another system may hold it: the next commit removes it
-                    path.unlink()
-                self._verified.pop(path, None)
+                    self.folder.remove(name)
+                self._verified.pop(self.folder.place(name), None)
 
     # -- rows ---------------------------------------------------------------------------------------------------
 
@@ -221,22 +215,22 @@ class Series:
 
     def quarantine(self, error: BrokenFileError) -> bool:
         """Put a damaged file aside and forget that its month was fetched; tell whether that was needed."""
-        if not self._names(error.path):
+        if not self._names(error.name):
             return False  # superseded while it was read: no lock is needed to see that
         with self.writing():
             manifest = self.manifest()
             for month, entry in manifest.months.items():
-                if entry.name == error.path.name:
+                if entry.name == error.name:
                     try:
                         read_month(self.folder, entry, self._verified)
                     except BrokenFileError:
                         self._commit(manifest.without_month(month), manifest)
-                        put_aside(error.path, str(error))
+                        put_aside(self.folder, error.name, str(error))
                         return True
         return False
 
-    def _names(self, path: Path) -> bool:
-        return any(entry.name == path.name for entry in self.manifest().months.values())
+    def _names(self, name: str) -> bool:
+        return any(entry.name == name for entry in self.manifest().months.values())
 
     def _warn(self, done: Merged, revised: set[int]) -> None:
         label = f"{self.symbol} {self.interval.value}"
@@ -248,12 +242,3 @@ class Series:
             logger.warning("%s: %d rows came out of order; sorted", label, done.out_of_order)
         if done.conflicts:
             logger.warning("%s: %d rows contradict others of the same open time", label, done.conflicts)
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-
-
-def _check_text(path: Path, text: str) -> None:
-    if path.read_text(encoding="utf-8") != text:
-        raise OSError("what was written reads differently")

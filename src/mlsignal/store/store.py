@@ -12,6 +12,7 @@ import polars as pl
 
 from mlsignal.candles import Gap, Interval, KlineSource, utc
 from mlsignal.errors import ConfigurationError, DataError
+from mlsignal.store.folder import open_folder
 from mlsignal.store.loading import Loading
 from mlsignal.store.manifest import Manifest
 from mlsignal.store.months import BrokenFileError, Verified
@@ -41,13 +42,22 @@ class Store:
     Parameters
     ----------
     root
-        Folder; made when first written to.
+        Folder, made when first written to; or the URL of one on an object store, as `s3://BUCKET/FOLDER`, where
+        writers take turns only if they share this very object.
     now_ms
         Wall clock, milliseconds since 1970.
+
+    Raises
+    ------
+    ConfigurationError
+        If the URL is none of an object store, or its driver is not installed.
+    MissingExtraError
+        If it is a URL, and the extra `cloud` is not installed.
     """
 
     def __init__(self, root: Path | str, *, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
-        self.root = Path(root)
+        self.root = root if isinstance(root, str) and "://" in root else Path(root)
+        self._folder = open_folder(root)
         self._now_ms = now_ms
         self._verified: Verified = {}
 
@@ -164,7 +174,7 @@ class Store:
             try:
                 return read()
             except BrokenFileError as error:
-                if any(entry.name == error.path.name for entry in series.manifest().months.values()):
+                if any(entry.name == error.name for entry in series.manifest().months.values()):
                     raise
 
     def manifest(self, symbol: str, interval: Interval | str, *, origin: str = MAIN_ORIGIN) -> Manifest:
@@ -215,7 +225,7 @@ class Store:
         for part in parts:
             if not _PATH_PART.match(part):
                 raise ConfigurationError(f"symbol: letters and digits expected, as in BTCUSDT, found {part!r}")
-        return Series(self.root.joinpath(*parts), symbol, interval, self._verified)
+        return Series(self._folder.inside(*parts), symbol, interval, self._verified)
 
 
 def source_origin(source: KlineSource) -> str:
