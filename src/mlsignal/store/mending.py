@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlsignal.candles import Interval
 from mlsignal.errors import OutputError
+from mlsignal.store.atomic import flush_file, flush_folder
 from mlsignal.store.manifest import Manifest, MonthFile
 from mlsignal.store.months import FILE_NAME, BrokenFileError, adopt_file
 from mlsignal.store.spans import Span, add_span, remove_span
@@ -103,4 +104,13 @@ def _second_name(path: Path, name: Path) -> None:
         try:
             shutil.copyfile(path, name)
         except OSError as error:
-            raise OutputError(f"{name}: cannot be written ({error.strerror or error})") from None
+            raise _not_written(name, error) from None
+    try:
+        flush_file(name)
+        flush_folder(name.parent)  # the manifest that names it must not be there before it
+    except OSError as error:
+        raise _not_written(name, error) from None
+
+
+def _not_written(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"{path}: cannot be written ({error.strerror or error})")

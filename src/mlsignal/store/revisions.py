@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mlsignal.candles import utc
 from mlsignal.errors import OutputError
+from mlsignal.store.atomic import flush_folder
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,8 @@ def append_revisions(folder: Path, revisions: Iterable[Revision]) -> None:
             file.write(lines.encode())
             file.flush()
             os.fsync(file.fileno())
+        if not size:
+            flush_folder(folder)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None
 
