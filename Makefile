@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 WORKERS ?= 2
 OUTPUT ?= runs/demo
 
-.PHONY: help setup demo test test-long check format bench lock clean
+.PHONY: help setup demo test test-long test-online check format bench lock clean
 
 help:  ## Show what there is.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ test: setup  ## Run the tests.
 
 test-long: setup  ## Run the long tests in full.
 	@MLSIGNAL_LONG=full $(BIN)/python -m pytest -q -n $(WORKERS) -m long --timeout 7200 tests
+
+test-online: setup  ## Run the cards of the exchange against the real one (asks the network).
+	@$(BIN)/python -m pytest -q -m online tests/online
 
 check: setup  ## Check format, lint, types, layers and the examples in the documentation strings.
 	@$(BIN)/ruff format --check .

@@ -1,4 +1,5 @@
 import io
+import sys
 import zipfile
 
 import polars as pl
@@ -8,6 +9,7 @@ from mlsignal.candles import Interval
 from mlsignal.config import load_settings
 from mlsignal.errors import ConfigurationError, DataError
 from mlsignal.sources import BinanceSource, FileSource, open_source, opened_source, source_schemes
+from mlsignal.sources.files import archive_member
 
 M1, H1 = Interval.M1, Interval.H1
 T0 = 1_700_000_040_000
@@ -125,6 +127,20 @@ def test_file_broken_is_one_line_that_names_it(name, content, message, tmp_path)
         FileSource(path).fetch("X", M1)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("library", ["zlib", "zlib-ng"])
+def test_archive_member_is_the_same_whichever_library_inflates_it(library, monkeypatch):
+    if library == "zlib":
+        monkeypatch.setitem(sys.modules, "zlib_ng", None)
+    else:
+        pytest.importorskip("zlib_ng", reason="the extra accel is not installed")
+    whole = zipped(("x.csv", lines(5_000)))
+    assert archive_member(whole) == lines(5_000).encode()
+    for position in range(40, len(whole) - 120, len(whole) // 50):
+        broken = whole[:position] + bytes([whole[position] ^ 0x10]) + whole[position + 1 :]
+        with pytest.raises(DataError, match=r"not a whole zip|not whole"):
+            archive_member(broken)
 
 
 def test_parquet_truncated_is_refused_at_any_length(folder):

@@ -44,9 +44,9 @@ def replace_file(target: Path, write: Callable[[Path], None], validate: Callable
         write(temporary)
         if validate is not None:
             validate(temporary)
-        _flush(temporary)
+        flush_file(temporary)
         os.replace(temporary, target)
-        _flush_folder(target.parent)
+        flush_folder(target.parent)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise OutputError(f"{target}: cannot be written ({_reason(error)})") from None
     finally:
@@ -62,17 +62,37 @@ def remove_temporaries(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its parents.
+    """Make a folder and its parents, and flush their names: what is flushed in a folder must not go with its name.
 
     Raises
     ------
     OutputError
         If that is not possible.
     """
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for one in reversed(new):
+            flush_folder(one.parent)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made ({_reason(error)}); give another folder with --store") from None
+
+
+def flush_file(path: Path) -> None:
+    """Flush a file's content to the disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def flush_folder(folder: Path) -> None:
+    """Flush a folder's names to the disk."""
+    if sys.platform == "win32":
+        return  # a folder cannot be flushed there
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -109,21 +129,6 @@ def _lock(descriptor: int, path: Path) -> None:
         except BlockingIOError:
             logger.info("waiting for another writer of %s", path.parent)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    if sys.platform == "win32":
-        return  # a folder cannot be flushed there
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _reason(error: Exception) -> str:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlsignal.errors import OutputError
-from mlsignal.store.atomic import locked, make_folder, remove_temporaries, replace_file
+from mlsignal.store.atomic import flush_file, flush_folder, locked, make_folder, remove_temporaries, replace_file
 
 Mark = tuple[int, int, int]
 """Size, time of change (ns) and inode of a file."""
@@ -100,6 +100,8 @@ class LocalFolder:
                 file.write(lines.encode())
                 file.flush()
                 os.fsync(file.fileno())
+            if not size:
+                flush_folder(self._path)
         except OSError as error:
             raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None
 
@@ -115,6 +117,8 @@ class LocalFolder:
                 os.link(path, second)
         except OSError:
             shutil.copyfile(path, second)
+        flush_file(second)
+        flush_folder(self._path)  # the manifest that names it must not be there before it
 
     def remove(self, name: str) -> None:
         """Remove a file."""
