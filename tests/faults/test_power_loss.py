@@ -12,6 +12,7 @@ import pytest
 from mlsignal.candles import Interval
 from mlsignal.errors import DataError
 from mlsignal.store import Store, atomic
+from mlsignal.store.folder import open_folder
 from mlsignal.store.revisions import read_revisions
 from mlsignal.store.series import Series
 from tests.faults.power import Disk, Recorder
@@ -43,14 +44,14 @@ class Revising:
     n: int
 
     def __call__(self, folder):
-        series = Series(folder / "BTCUSDT/1m", "BTCUSDT", M1)
+        series = Series(open_folder(folder / "BTCUSDT/1m"), "BTCUSDT", M1)
         revised = pl.int_range(pl.len()) % 10 == 0
         rows = golden(self.n).with_columns(pl.when(revised).then(0.5).otherwise("volume").alias("volume"))
         with series.writing():
             series.commit(series.manifest(), rows, (START, START), source="binance", seen_ms=0)
 
     def check(self, folder):
-        assert len({one.open_time_ms for one in read_revisions(folder / "BTCUSDT/1m")}) == self.n // 10
+        assert len({one.open_time_ms for one in read_revisions(open_folder(folder / "BTCUSDT/1m"))}) == self.n // 10
 
 
 def held(folder):
