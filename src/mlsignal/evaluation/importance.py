@@ -9,7 +9,7 @@ from mlsignal.candles import Floats
 from mlsignal.evaluation.results import Importance
 from mlsignal.metrics import Labels01, roc_auc
 
-MAX_ROWS = 3_000
+MAX_ROWS = 2_000
 REPEATS = 3
 
 
@@ -29,7 +29,7 @@ def permutation_importance(
     estimator
         A fitted classifier.
     X, y
-        Rows without ties to measure on, shapes (n_rows, n_features) and (n_rows,); at most 3,000 of them, evenly
+        Rows without ties to measure on, shapes (n_rows, n_features) and (n_rows,); at most 2,000 of them, evenly
         spread, are used.
     names
         Of the columns of `X`.
