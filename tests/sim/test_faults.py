@@ -374,7 +374,7 @@ def test_zip_bomb_is_small_outside_and_large_inside(rotten):
 
 
 def test_members_that_should_not_be(rotten):
-    assert list(unpacked(rotten("member_path"))) == ["../../../../tmp/mlsignal-escaped.csv"]
+    assert list(unpacked(rotten("member_path"))) == ["../../../../mlsignal-escaped.csv"]
     assert list(unpacked(rotten("further_member"))) == ["BTCUSDT-1m-2024-01-01.csv", "README.txt"]
     assert unpacked(rotten("no_member")) == {}
 

@@ -44,7 +44,7 @@ def zip_bomb(package: Package, *, call: Call, megabytes: int = 256) -> Package:
 
 
 @action(Stage.DOWNLOAD)
-def member_path(package: Package, *, call: Call, path: str = "../../../../tmp/mlsignal-escaped.csv") -> Package:
+def member_path(package: Package, *, call: Call, path: str = "../../../../mlsignal-escaped.csv") -> Package:
     """Name the member so that careless unpacking writes elsewhere."""
     del call
     return replace(package, name=path)
