@@ -166,10 +166,9 @@ def test_bundle_of_another_library_version_is_proven_by_golden_rows(
     assert "numpy 1.0.0 then" in caplog.text
 
 
-def test_bundle_with_a_forbidden_type_runs_nothing(copy: Path, tmp_path: Path) -> None:
+def test_bundle_with_a_forbidden_type_is_refused_by_name(copy: Path) -> None:
     import hashlib
 
-    canary = tmp_path / "canary"
     path = copy / "model.mlsignal" / "model.skops"
     schema = {
         "__class__": "system",
@@ -183,9 +182,8 @@ def test_bundle_with_a_forbidden_type_runs_nothing(copy: Path, tmp_path: Path) -
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("schema.json", json.dumps(schema))
     _rewrite(copy, lambda m: m["model"].update(sha256=hashlib.sha256(path.read_bytes()).hexdigest()))
-    with pytest.raises(ModelError, match=r"os\.system|cannot be read"):
+    with pytest.raises(ModelError, match=r"types that are not allowed: .*os\.system; nothing was loaded"):
         load_bundle(copy)
-    assert not canary.exists()
 
 
 def test_bundle_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -129,6 +129,10 @@ def test_engine_that_is_not_installed_is_refused_with_the_extra(monkeypatch: pyt
 def test_engines_rank_alike_on_the_folds(dataset: Dataset) -> None:
     pytest.importorskip("sklearnex", reason="the extra accel is not installed")
     folds = time_series_folds(dataset, holdout(dataset).train, 3)
-    for engine in ("plain", "accel"):
-        found = cross_validate(["random_forest"], dataset, folds, TrainingOptions(engine=engine))  # type: ignore[arg-type]
-        assert found.values("random_forest", "roc_auc").shape == (3,)
+    auc = {
+        engine: cross_validate(["random_forest"], dataset, folds, TrainingOptions(engine=engine))  # type: ignore[arg-type]
+        .values("random_forest", "roc_auc")
+        .mean()
+        for engine in ("plain", "accel")
+    }
+    assert abs(auc["plain"] - auc["accel"]) < 0.03
