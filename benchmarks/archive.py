@@ -5,7 +5,6 @@ Usage: python benchmarks/archive.py [RUNS]
 Real candles of BTCUSDT 1m, 2022-08 to 2023-07, packed as the exchange packs them. In one process, in turn, after one
 warm-up each. "One month" is 2022-08 alone; "a year" is twelve months, ours on as many threads as the archive source
 has connections (4), as it reads them. Ours writes as the store does (lz4), pandas as it does by default (snappy).
-Ours inflates with zlib-ng where it is installed (extra `accel`): run it without, too, before a figure is quoted.
 """
 
 import hashlib

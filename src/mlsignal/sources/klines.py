@@ -223,8 +223,9 @@ def _headerless(content: bytes | Path, n_fields: int) -> pl.DataFrame:
 
 def _csv_klines(content: bytes | Path, columns: tuple[str, ...] = KLINE_COLUMNS) -> pl.DataFrame:
     schema = {name: _SCHEMA.get(name, pl.String()) for name in columns}
+    quote = None if isinstance(content, bytes) and b'"' not in content else '"'  # a quarter faster without
     try:
-        frame = pl.read_csv(content, has_header=False, schema=schema)
+        frame = pl.read_csv(content, has_header=False, schema=schema, quote_char=quote)
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         if "more fields" in reason:
