@@ -22,3 +22,9 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"real market data is not there ({folder}); set MLSIGNAL_SHARED to its folder")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_trial_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the trials of a test out of the log of the person who runs it, and of other tests."""
+    monkeypatch.setenv("MLSIGNAL_TRIALS", str(tmp_path / "trials"))

@@ -45,6 +45,21 @@ def default_store() -> Path:
     return base / "mlsignal"
 
 
+def default_trials() -> Path:
+    """Return the platform's folder for what must not be forgotten: every configuration that was ever evaluated.
+
+    `$XDG_STATE_HOME/mlsignal/trials` or `~/.local/state/mlsignal/trials`, `~/Library/Application Support/mlsignal/trials`
+    on macOS, `%LOCALAPPDATA%\\mlsignal\\trials` on Windows.
+    """
+    if sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    else:
+        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return base / "mlsignal" / "trials"
+
+
 def available_cores() -> int:
     """Return how many processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -90,14 +105,25 @@ class Settings(BaseSettings):
     """Python file with the user's own features."""
     horizon: int = Field(1, ge=1)
     """Candles ahead that the label looks."""
-    ties: Literal["down", "drop"] = "down"
-    """Whether an unchanged close counts as down, or leaves the training rows."""
+    ties: Literal["down", "drop", "third"] = "down"
+    """Whether an unchanged close counts as down, leaves the training rows, or is a class of its own."""
     outliers: Literal["remove", "winsorise", "none"] = "remove"
     """What becomes of training rows beyond the interquartile fences."""
     test_share: float = Field(0.2, gt=0, lt=1)
     """Share of the rows, the newest, set apart for the test."""
     folds: int = Field(10, ge=2)
-    """Folds of the cross-validation in time."""
+    """Folds of the cross-validation in time; groups of the combinatorial one."""
+    validation: Literal["time_series", "walk_forward", "combinatorial"] = "time_series"
+    """How the training rows are cut into folds: as scikit-learn's TimeSeriesSplit, walk-forward with refits, or
+    combinatorially; always purged."""
+    refit_every: int | None = Field(None, ge=1)
+    """Candles after which models are fitted anew, in walk-forward folds and over the test rows; none keeps one fit."""
+    train_candles: int | None = Field(None, ge=1)
+    """Length of a rolling training window; none lets it grow from the first row."""
+    embargo: int = Field(0, ge=0)
+    """Candles behind the test rows of a fold that leave its training rows, beyond those that are purged."""
+    test_groups: int = Field(2, ge=1)
+    """Groups that each combinatorial fold is tested on."""
     models: Annotated[tuple[str, ...], NoDecode] = ("logistic_regression", "random_forest")
     """Names of classifiers to train."""
     select_by: str = "f1_up"
@@ -110,8 +136,22 @@ class Settings(BaseSettings):
     """Of every random number."""
     jobs: int = Field(default_factory=available_cores, ge=1)
     """Fits at a time, one thread each; no number depends on it."""
-    fee_bps: float = Field(10.0, ge=0, allow_inf_nan=False)
-    """Fee of each side in basis points; 10 is what takers pay on Binance spot without discounts."""
+    costs: str = Field("binance-spot", min_length=1)
+    """Preset of what trading costs: fee, half spread, slippage."""
+    fee_bps: float | None = Field(None, ge=0, allow_inf_nan=False)
+    """Fee of each side in basis points, instead of the preset's."""
+    half_spread_bps: float | None = Field(None, ge=0, allow_inf_nan=False)
+    """Half the spread in basis points, instead of the preset's."""
+    slippage: float | None = Field(None, ge=0, allow_inf_nan=False)
+    """Slippage of a side as a share of one candle's volatility, instead of the preset's."""
+    latency_candles: int = Field(0, ge=0)
+    """Candles between the open at which an order could be filled first and the one at which it is."""
+    sizing: Literal["fixed", "volatility"] = "fixed"
+    """Whether every position has the same size, or one that aims at a constant volatility."""
+    hold: Literal["signal", "flip", "horizon"] = "signal"
+    """Whether a position lasts as long as its signal, until an opposite one, or for the horizon of the label."""
+    trials: Path = Field(default_factory=default_trials)
+    """Folder of the log of every configuration that was ever evaluated on a market."""
 
     @field_validator("store", mode="before")
     @classmethod

@@ -179,7 +179,12 @@ def judge(
     dataset, split, selected = learned.dataset, learned.split, learned.selected
     test_X = dataset.X[split.test]
     p_up = {name: estimator.predict_proba(test_X)[:, 1] for name, estimator in learned.estimators.items()}
-    equity = signal_equity(dataset.candles, dataset.position[split.test], p_up[selected], settings.fee_bps)
+    equity = signal_equity(
+        dataset.candles,
+        dataset.position[split.test],
+        p_up[selected],
+        10.0 if settings.fee_bps is None else settings.fee_bps,
+    )
     moved = ~dataset.tie[split.test]
     importances = permutation_importance(
         learned.estimators[selected],
