@@ -24,6 +24,7 @@ from mlsignal.errors import FeatureMismatchError, ModelError
 from mlsignal.features.feature import Feature, compute_features, feature_names, longest_lookback
 from mlsignal.features.sets import feature_file_sha256, select_features
 from mlsignal.learning.signal_model import SignalModel
+from mlsignal.learning.ties import ThreeClassClassifier
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,13 @@ FORMAT = "mlsignal-bundle"
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 MODEL_FILE = "model.skops"
-ALLOWED_TYPES = frozenset({"mlsignal.learning.outliers.IQRClipper", "sklearn.tree._tree.Tree"})
+ALLOWED_TYPES = frozenset(
+    {
+        "mlsignal.learning.outliers.IQRClipper",
+        "mlsignal.learning.ties.ThreeClassClassifier",
+        "sklearn.tree._tree.Tree",
+    }
+)
 """Reviewed types beyond those that skops itself trusts: plain holders of numbers. A tree's node numbers are checked
 after loading, since compiled code follows them without asking."""
 GOLDEN_ROWS = 16
@@ -292,6 +299,8 @@ def _load_estimator(path: Path) -> Any:
 def _verify_trees(estimator: Any, path: Path) -> None:
     """Refuse trees whose nodes point outside of the tree, or at features that are not there."""
     last = estimator[-1] if hasattr(estimator, "steps") else estimator
+    if isinstance(last, ThreeClassClassifier):
+        last = last.estimator[-1] if hasattr(last.estimator, "steps") else last.estimator
     for member in np.ravel(getattr(last, "estimators_", [])):
         tree = member.tree_
         own, count = np.arange(tree.node_count), tree.node_count

@@ -48,8 +48,8 @@ def default_store() -> Path:
 def default_trials() -> Path:
     """Return the platform's folder for what must not be forgotten: every configuration that was ever evaluated.
 
-    `$XDG_STATE_HOME/mlsignal/trials` or `~/.local/state/mlsignal/trials`, `~/Library/Application Support/mlsignal/trials`
-    on macOS, `%LOCALAPPDATA%\\mlsignal\\trials` on Windows.
+    `$XDG_STATE_HOME/mlsignal/trials` or `~/.local/state/mlsignal/trials`,
+    `~/Library/Application Support/mlsignal/trials` on macOS, `%LOCALAPPDATA%\\mlsignal\\trials` on Windows.
     """
     if sys.platform == "darwin":
         base = Path.home() / "Library" / "Application Support"

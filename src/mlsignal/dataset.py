@@ -8,7 +8,7 @@ import numpy.typing as npt
 from mlsignal.candles import Candles, Floats, Times
 from mlsignal.errors import TooFewCandlesError
 from mlsignal.features.feature import FeatureFrame
-from mlsignal.labels import Labels
+from mlsignal.labels import Labels, Ties
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,10 @@ class Dataset:
         bool, shape (n_rows,): False for ties where these are dropped from training.
     horizon
         Candles ahead.
+    forward_return
+        float64, shape (n_rows,): close[t + horizon] / close[t] - 1.
+    ties
+        What becomes of ties: "down", "drop" or "third".
     """
 
     candles: Candles
@@ -49,6 +53,8 @@ class Dataset:
     last_return: Floats
     trainable: npt.NDArray[np.bool_]
     horizon: int
+    forward_return: Floats
+    ties: Ties
 
     def __len__(self) -> int:
         return len(self.y)
@@ -83,6 +89,8 @@ def build_dataset(frame: FeatureFrame, labels: Labels) -> Dataset:
         last_return=last_returns(candles)[position],
         trainable=~tie if labels.ties == "drop" else np.ones(len(position), dtype=np.bool_),
         horizon=labels.horizon,
+        forward_return=labels.forward_return[position],
+        ties=labels.ties,
     )
 
 

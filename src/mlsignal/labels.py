@@ -9,7 +9,7 @@ import numpy.typing as npt
 from mlsignal.candles import Candles, Floats, Times
 from mlsignal.errors import ConfigurationError
 
-Ties = Literal["down", "drop"]
+Ties = Literal["down", "drop", "third"]
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Labels:
         Candles ahead.
     ties
         What becomes of a close that equals the one `horizon` candles before: "down" counts it as not up, as the
-        original did; "drop" leaves it out of training. Either way such rows are scored, and scores without them stand
-        apart.
+        original did; "drop" leaves it out of training; "third" makes it a class of its own. In every way such rows are
+        scored, and scores without them stand apart.
     up
         1 where close[t + horizon] > close[t], else 0. Meaningless where not `known`.
     tie
@@ -55,12 +55,12 @@ def direction_labels(candles: Candles, horizon: int = 1, ties: Ties = "down") ->
     horizon
         At least 1.
     ties
-        "down" or "drop".
+        "down", "drop" or "third".
 
     Raises
     ------
     ConfigurationError
-        If `horizon` is below 1 or `ties` is neither.
+        If `horizon` is below 1 or `ties` is none of these.
 
     Examples
     --------

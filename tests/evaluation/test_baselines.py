@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mlsignal.dataset import Dataset, build_dataset
-from mlsignal.evaluation.baselines import BASELINES, fit_baseline, score_baselines
+from mlsignal.evaluation.baselines import BASELINES, fit_baseline, fit_baselines, score_baseline, shuffle_labels
 from mlsignal.features.classic import CLASSIC
 from mlsignal.features.feature import compute_features
 from mlsignal.labels import direction_labels
@@ -29,7 +29,7 @@ def test_baselines_decide_as_they_are_called(data: tuple[Dataset, Fold]) -> None
     assert (fit_baseline("majority", *data).up == majority).all()
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", [name for name, rule in BASELINES.items() if not rule.shuffled])
 def test_baseline_probabilities_are_frequencies_of_the_training_rows(name: str, data: tuple[Dataset, Fold]) -> None:
     dataset, fold = data
     baseline = fit_baseline(name, dataset, fold)
@@ -38,10 +38,26 @@ def test_baseline_probabilities_are_frequencies_of_the_training_rows(name: str, 
         rows = dataset.y[fold.train][on_train == decision]
         expected = (rows.sum() + 0.5) / (len(rows) + 1)
         assert baseline.p_up[baseline.decision == decision] == pytest.approx(expected)
+        moved = dataset.y[fold.train][(on_train == decision) & ~dataset.tie[fold.train]]
+        expected = (moved.sum() + 0.5) / (len(moved) + 1)
+        assert baseline.p_moved[baseline.decision == decision] == pytest.approx(expected)
+
+
+def test_shuffled_labels_teach_nothing(data: tuple[Dataset, Fold]) -> None:
+    dataset, fold = data
+    baseline = fit_baseline("shuffled_labels", *data)
+    assert np.abs(baseline.p_moved - dataset.y[fold.train][~dataset.tie[fold.train]].mean()).max() < 0.05
+    shuffled = shuffle_labels(dataset, fold.train, np.random.default_rng(0))
+    np.testing.assert_array_equal(shuffled.y[fold.test], dataset.y[fold.test])
+    assert shuffled.y[fold.train].sum() == dataset.y[fold.train].sum()
+    assert (shuffled.y[fold.train] != dataset.y[fold.train]).mean() > 0.4
+    assert not (shuffled.y[shuffled.tie] == 1).any()
 
 
 def test_baseline_auc_of_reversal_mirrors_persistence(data: tuple[Dataset, Fold]) -> None:
-    scores = score_baselines(*data)
+    dataset, fold = data
+    y, tie = dataset.y[fold.test], dataset.tie[fold.test]
+    scores = {name: score_baseline(baseline, y, tie) for name, baseline in fit_baselines(*data).items()}
     assert scores["persistence"]["roc_auc"] + scores["reversal"]["roc_auc"] == pytest.approx(1)
     assert scores["always_up"]["roc_auc"] == 0.5
     up = data[0].y[data[1].test].mean()

@@ -14,6 +14,7 @@ from mlsignal.errors import ConfigurationError, DataError, did_you_mean
 from mlsignal.learning.models import Engine, ModelContext, build_model
 from mlsignal.learning.outliers import Fence, IQRClipper, Outliers
 from mlsignal.learning.splits import Fold
+from mlsignal.learning.ties import ThreeClassClassifier, three_class_labels
 from mlsignal.metrics import Bools, is_better, read_score, score_model
 
 Progress = Callable[[int, int], None]
@@ -94,12 +95,13 @@ def fit_model(name: str, dataset: Dataset, rows: Times, options: TrainingOptions
             "give more candles, or candles whose price moves"
         )
     context = ModelContext(len(kept), options.seed, options.n_trees, options.engine, options.n_jobs)
-    estimator = build_model(name, context)
     X = dataset.X[kept]
-    if options.outliers != "winsorise":
-        return estimator.fit(X, y)
-    clipper = IQRClipper().fit(X)
-    return make_pipeline(clipper, estimator.fit(clipper.transform(X), y))
+    clipper = IQRClipper().fit(X) if options.outliers == "winsorise" else None
+    classes = three_class_labels(y, dataset.tie[kept]) if dataset.ties == "third" else y
+    fitted = build_model(name, context).fit(X if clipper is None else clipper.transform(X), classes)
+    if dataset.ties == "third":
+        fitted = ThreeClassClassifier(fitted)
+    return fitted if clipper is None else make_pipeline(clipper, fitted)
 
 
 def cross_validate(
