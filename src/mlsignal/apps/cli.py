@@ -19,15 +19,24 @@ from mlsignal.apps.options import (
     AllowStale,
     ArchiveUrl,
     BaseUrl,
+    Costs,
     FeatureFile,
     Features,
+    FeeBps,
+    HalfSpreadBps,
+    Hold,
+    Horizon,
     IntervalName,
     Json,
+    LatencyCandles,
     Lookback,
     MaxAge,
+    Sizing,
+    Slippage,
     Source,
     StoreFolder,
     Symbol,
+    Trials,
     settings_of,
 )
 from mlsignal.errors import ConfigurationError, MlSignalError
@@ -102,15 +111,30 @@ def run(
     archive_base_url: ArchiveUrl = None,
     features: Features = None,
     feature_file: FeatureFile = None,
-    horizon: Annotated[int | None, typer.Option(help="Candles ahead to foresee.  [1]")] = None,
-    ties: Annotated[str | None, typer.Option(help="Unchanged closes: down, or drop from training.  [down]")] = None,
+    horizon: Horizon = None,
+    ties: Annotated[
+        str | None, typer.Option(help="Unchanged closes: down, drop from training, or a third class.  [down]")
+    ] = None,
     outliers: Annotated[
         str | None, typer.Option(help="Outlying training rows: remove, winsorise or none.  [remove]")
     ] = None,
     models: Annotated[
         str | None, typer.Option(help="Models, separated by commas.  [logistic_regression,random_forest]")
     ] = None,
-    folds: Annotated[int | None, typer.Option(help="Folds of the cross-validation in time.  [10]")] = None,
+    validation: Annotated[
+        str | None, typer.Option(help="Folds: time_series, walk_forward or combinatorial.  [time_series]")
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="Folds of the cross-validation, or groups of the combinatorial one.  [10]")
+    ] = None,
+    test_groups: Annotated[int | None, typer.Option(help="Groups that a combinatorial fold is tested on.  [2]")] = None,
+    refit_every: Annotated[
+        int | None, typer.Option(help="Candles after which models are fitted anew, over the test rows too.  [never]")
+    ] = None,
+    train_candles: Annotated[
+        int | None, typer.Option(help="Length of a rolling training window.  [all before]")
+    ] = None,
+    embargo: Annotated[int | None, typer.Option(help="Candles behind test rows kept out of training.  [0]")] = None,
     test_share: Annotated[
         float | None, typer.Option(help="Share of the rows, the newest, kept for the test.  [0.2]")
     ] = None,
@@ -121,7 +145,14 @@ def run(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of every random number.  [0]")] = None,
     jobs: Annotated[int | None, typer.Option(help="Fits at a time.  [cores]")] = None,
-    fee_bps: Annotated[float | None, typer.Option(help="Fee of each side, basis points.  [10]")] = None,
+    costs: Costs = None,
+    fee_bps: FeeBps = None,
+    half_spread_bps: HalfSpreadBps = None,
+    slippage: Slippage = None,
+    latency_candles: LatencyCandles = None,
+    sizing: Sizing = None,
+    hold: Hold = None,
+    trials: Trials = None,
     output: Annotated[Path | None, typer.Option(help="Folder of the run.  [runs/TIME-SYMBOL-INTERVAL]")] = None,
     json: Json = False,
 ) -> None:

@@ -35,6 +35,29 @@ Features = Annotated[str | None, typer.Option(help="Feature sets, separated by c
 FeatureFile = Annotated[
     Path | None, typer.Option(help="Python file with features of your own (@feature); it is run as code.")
 ]
+Horizon = Annotated[int | None, typer.Option(help="Candles ahead to foresee.  [1]")]
+Costs = Annotated[
+    str | None,
+    typer.Option(
+        help="What trading costs: binance-spot, binance-spot-bnb, binance-futures, ..., free.  [binance-spot]"
+    ),
+]
+FeeBps = Annotated[float | None, typer.Option(help="Fee of each side, basis points.  [the preset's]")]
+HalfSpreadBps = Annotated[float | None, typer.Option(help="Half the spread, basis points.  [the preset's]")]
+Slippage = Annotated[
+    float | None, typer.Option(help="Slippage of each side, a share of one candle's volatility.  [the preset's]")
+]
+LatencyCandles = Annotated[int | None, typer.Option(help="Candles that a fill comes later than the next open.  [0]")]
+Sizing = Annotated[str | None, typer.Option(help="fixed, or volatility (a constant risk).  [fixed]")]
+Hold = Annotated[
+    str | None,
+    typer.Option(
+        help="Hold a position while its signal lasts (signal), to an opposite one (flip), or horizon.  [signal]"
+    ),
+]
+Trials = Annotated[
+    Path | None, typer.Option(help="Folder of the log of all that was ever evaluated.  [the platform's state folder]")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, nothing else.")]
 
 

@@ -60,7 +60,8 @@ def _reversal(dataset: Dataset, fold: Fold) -> Floats:
 
 def _logistic_regression(dataset: Dataset, fold: Fold) -> Floats:
     estimator = fit_model("logistic_regression", dataset, fold.train, TrainingOptions(outliers="none"))
-    return (estimator.predict_proba(dataset.X)[:, 1] > 0.5).astype(np.float64)
+    up = np.asarray(estimator.predict_proba(dataset.X)[:, 1] > 0.5)
+    return up.astype(np.float64)
 
 
 @dataclass(frozen=True)

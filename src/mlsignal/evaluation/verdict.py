@@ -1,14 +1,20 @@
-"""What the scores amount to, in words."""
+"""What the scores amount to: two answers, how sure they are, and the words for them. "No edge" is an answer."""
 
 from collections.abc import Mapping
 from typing import Any
 
 SUSPICIOUS_ACCURACY = 0.6
 """Accuracy without ties above which leakage is the likeliest explanation, on candles of minutes to hours."""
+LEVEL = 0.01
+"""Of every test that a claim of an edge must pass, after Holm's correction over the models."""
+ENOUGH_CERTAINTY = 0.95
+"""Deflated Sharpe ratio from which on luck among the trials no longer explains an economic edge."""
+DETECTABLE_ERRORS = 3.17
+"""Standard errors that an effect must have to pass a one-sided test at .01 in 80 % of samples: 2.33 + .84."""
 
 
 def verdict(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Word what a run found, and what it has not tested.
+    """Say whether there is an edge, before costs and after, and put it into words.
 
     Parameters
     ----------
@@ -18,83 +24,169 @@ def verdict(metrics: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        edge, predictive and economic stay undecided (None): intervals that allow for dependent rows, and a correction
-        for the number of models tried, are not there yet. text says what is known.
+        edge (that of predictive), predictive (edge, p, level), economic (edge, p, level), warning (None, or why to
+        suspect a leak) and text. An edge is None where it could not be tested.
+
+    Notes
+    -----
+    Predictive: on test candles that moved, the selected model's AUC is above .5 and its log loss below that of every
+    baseline, all at level .01, the largest of these p-values corrected by Holm over the models. Economic: the mean
+    return of the cost-aware decisions, after costs, is above 0 at the same level, and the Sharpe ratio stands out from
+    what the best of all trials so far would show by luck.
     """
-    undecided = {"edge": None, "p": None}
-    sentences = [
-        _ranking(metrics),
-        _against_baselines(metrics),
-        _money(metrics),
-        "Not tested yet: whether this survives dependence between rows, the number of models tried, spread "
-        "and slippage. "
-        "So whether there is an edge is not decided.",
-    ]
+    predictive, economic = _predictive(metrics), _economic(metrics)
     warning = _leakage_warning(metrics)
-    if warning:
-        sentences.insert(0, warning)
-    return {"edge": None, "predictive": dict(undecided), "economic": dict(undecided), "text": " ".join(sentences)}
+    sentences = [
+        warning,
+        _foresight(metrics, predictive),
+        _certainty(metrics),
+        _money(metrics, economic),
+        _following(metrics),
+        _tried(metrics),
+    ]
+    return {
+        "edge": predictive["edge"],
+        "predictive": predictive,
+        "economic": economic,
+        "warning": warning or None,
+        "text": " ".join(sentence for sentence in sentences if sentence),
+    }
 
 
-def _selected(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
+def _predictive(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    found = _of_selected(metrics, "significance")
+    p = None if found is None else found.get("p_adjusted")
+    return {"edge": None if p is None else bool(p < LEVEL), "p": p, "level": LEVEL}
+
+
+def _economic(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    decision = metrics.get("decision") or {}
+    p, certainty = decision.get("p"), (metrics.get("trials") or {}).get("deflated_sharpe")
+    if p is None:
+        return {"edge": False if decision.get("trades") == 0 else None, "p": None, "level": LEVEL}
+    lucky = certainty is None or certainty < ENOUGH_CERTAINTY
+    return {"edge": bool(p < LEVEL and not lucky), "p": p, "level": LEVEL}
+
+
+def _of_selected(metrics: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
+    found: Mapping[str, Any] | None = ((metrics.get(key) or {}).get("models") or {}).get(metrics["selected"])
+    return found
+
+
+def _foresight(metrics: Mapping[str, Any], predictive: Mapping[str, Any]) -> str:
+    name, scores = _words(metrics["selected"]), _test(metrics)["without_ties"]
+    if predictive["edge"] is None:
+        return f"Foresight cannot be judged: the test candles that moved are too few or of one class ({scores['n']:,})."
+    start = "There is a predictive edge." if predictive["edge"] else "No predictive edge is shown."
+    return f"{start} {_ranking(name, scores)}; {_loss(metrics)} {_p_values(metrics, predictive)}"
+
+
+def _ranking(name: str, scores: Mapping[str, Any]) -> str:
+    interval = (scores.get("ci") or {}).get("roc_auc")
+    told = f" (95 % interval {interval[0]:.4f} to {interval[1]:.4f})" if interval else ""
+    return (
+        f"On the {scores['n']:,} test candles that moved, {name}, selected on the training rows, ranks ups over downs "
+        f"with an AUC of {scores['roc_auc']:.4f}{told}, where a coin has .5, and is right {scores['accuracy']:.2%} of "
+        "the time"
+    )
+
+
+def _loss(metrics: Mapping[str, Any]) -> str:
+    found = _of_selected(metrics, "significance") or {}
+    against = found.get("log_loss_against") or {}
+    if not against:
+        return "its log loss was compared with nothing."
+    hardest = max(against, key=lambda name: against[name]["p"])
+    gain = against[hardest]["gain"]
+    told = f"{abs(gain) * 1000:.2f} thousandths of a nat {'better' if gain > 0 else 'worse'} than"
+    return f"its calibrated log loss is {told} the hardest baseline ({_words(hardest)})."
+
+
+def _p_values(metrics: Mapping[str, Any], predictive: Mapping[str, Any]) -> str:
+    n = len(metrics["models"])
+    over = f", corrected for {n} models" if n > 1 else ""
+    return f"All of it by luck: p {_p(predictive['p'])}{over}; the level is {LEVEL:g}."
+
+
+def _certainty(metrics: Mapping[str, Any]) -> str:
+    """Say how large an edge would have had to be to be seen, where none was."""
+    found = _of_selected(metrics, "significance") or {}
+    error = found.get("auc_standard_error")
+    if error is None or (found.get("p_adjusted") or 0) < LEVEL:
+        return ""
+    return (
+        f"With so many candles an AUC below about {0.5 + DETECTABLE_ERRORS * error:.3f} would often go unseen: none "
+        "shown is not none there."
+    )
+
+
+def _money(metrics: Mapping[str, Any], economic: Mapping[str, Any]) -> str:
+    money = metrics.get("decision") or {}
+    if not money:
+        return ""
+    cost = f"a round trip of about {money['round_trip_bps']:.1f} bps"
+    if not money["trades"]:
+        return f"After costs: no edge. No expected gain on the test candles exceeds {cost}, so nothing is traded."
+    told = (
+        f"trading only where the expected gain exceeds {cost} makes {money['trades']:,} trades and "
+        f"{money['net_return']:+.2%} (buy and hold {money['buy_and_hold_return']:+.2%})"
+    )
+    if economic["edge"] is None:
+        return f"After costs: not decided; {told}, too few to judge."
+    answer = "an edge" if economic["edge"] else "no edge is shown"
+    luck = (metrics.get("trials") or {}).get("deflated_sharpe")
+    deflated = f", deflated Sharpe ratio {luck:.2f}" if luck is not None else ""
+    return f"After costs: {answer}; {told}; p {_p(economic['p'])}{deflated}."
+
+
+def _following(metrics: Mapping[str, Any]) -> str:
+    money = metrics["economics"]
+    text = (
+        f"Following every signal long and short would have made {money['gross_return']:+.2%} before and "
+        f"{money['net_return']:+.2%} after costs"
+    )
+    if money["break_even_fee_bps"] > 0:
+        return f"{text}; it breaks even at {money['break_even_fee_bps']:.2f} bps a side."
+    return f"{text}; there was nothing for costs to eat."
+
+
+def _tried(metrics: Mapping[str, Any]) -> str:
+    trials = metrics.get("trials") or {}
+    n = trials.get("n_trials")
+    if not n:
+        return ""
+    told = f"{n:,} configuration{'s' if n > 1 else ''} evaluated on this market and span so far"
+    overfitting = trials.get("pbo")
+    probability = f"; probability of backtest overfitting {overfitting:.2f}" if overfitting is not None else ""
+    return f"Tried: {told}, this run's among them{probability}."
+
+
+def _leakage_warning(metrics: Mapping[str, Any]) -> str:
+    accuracy = _test(metrics)["without_ties"]["accuracy"]
+    if accuracy is None or not accuracy > SUSPICIOUS_ACCURACY:
+        return ""
+    found = [
+        item["culprit"] for item in (metrics.get("audit") or {}).get("findings") or [] if item["severity"] == "leak"
+    ]
+    audited = (
+        f"the audit accuses {', '.join(dict.fromkeys(found))}."
+        if found
+        else "the quick audit of this run found nothing; run `mlsignal audit` for the whole of it."
+    )
+    return (
+        f"WARNING: an accuracy of {accuracy:.2%} without ties is more than honest features reach on such candles: "
+        f"suspect a feature that sees the future before you believe it; {audited}"
+    )
+
+
+def _test(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
     scores: Mapping[str, Any] = metrics["models"][metrics["selected"]]["test"]
     return scores
 
 
-def _ranking(metrics: Mapping[str, Any]) -> str:
-    name = metrics["selected"].replace("_", " ")
-    scores = _selected(metrics)["without_ties"]
-    interval = scores.get("ci", {}).get("roc_auc")
-    if interval is None:
-        return f"The {name} was selected; the test rows without ties are of one class, so it cannot be ranked."
-    low, high = interval
-    if low > 0.5:
-        told = "above a coin's .5"
-    elif high < 0.5:
-        told = "below a coin's .5: the past's pattern reversed"
-    else:
-        told = "not told apart from a coin's .5"
-    return (
-        f"The {name} was selected on the training rows. On the {scores['n']:,} test candles that moved it "
-        "ranks ups over downs "
-        f"with an AUC of {scores['roc_auc']:.4f} (95 % interval {low:.4f} to {high:.4f}, rows taken as "
-        f"independent), {told}; "
-        f"it is right {scores['accuracy']:.2%} of the time."
-    )
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
-def _against_baselines(metrics: Mapping[str, Any]) -> str:
-    scores, baselines = _selected(metrics), metrics["baselines"]
-    loss_name = min(baselines, key=lambda name: baselines[name]["log_loss"])
-    hit_name = max(baselines, key=lambda name: baselines[name]["accuracy"])
-    gain = baselines[loss_name]["log_loss"] - scores["log_loss"]
-    compared = "better" if gain > 0 else "worse"
-    return (
-        f"Its log loss of {scores['log_loss']:.4f} is {compared} than the best baseline's "
-        f"{baselines[loss_name]['log_loss']:.4f} "
-        f"({loss_name.replace('_', ' ')}); its accuracy of {scores['accuracy']:.2%} stands beside "
-        f"{baselines[hit_name]['accuracy']:.2%} "
-        f"({hit_name.replace('_', ' ')})."
-    )
-
-
-def _money(metrics: Mapping[str, Any]) -> str:
-    money = metrics["economics"]
-    text = (
-        f"Following it long and short earned {money['gross_return']:+.2%} before and "
-        f"{money['net_return']:+.2%} after a fee of "
-        f"{money['fee_bps']:g} bps a side"
-    )
-    if money["break_even_fee_bps"] > 0:
-        return f"{text}; it breaks even at {money['break_even_fee_bps']:.2f} bps."
-    return f"{text}; there was nothing for a fee to eat."
-
-
-def _leakage_warning(metrics: Mapping[str, Any]) -> str:
-    accuracy = _selected(metrics)["without_ties"]["accuracy"]
-    if not accuracy > SUSPICIOUS_ACCURACY:
-        return ""
-    return (
-        f"WARNING: an accuracy of {accuracy:.2%} without ties is more than honest features reach on such candles: "
-        "suspect a feature that sees the future before you believe it."
-    )
+def _p(p: float | None) -> str:
+    return "unknown" if p is None else "< .001" if p < 0.001 else f"= {p:.3f}"

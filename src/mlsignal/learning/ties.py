@@ -75,3 +75,18 @@ def three_class_labels(y: Labels01, tie: Bools) -> Labels01:
     array([0, 1, 2], dtype=int8)
     """
     return np.where(tie, TIE, y).astype(np.int8)
+
+
+def class_probabilities(estimator: Any, X: Floats) -> Floats:
+    """Return the probabilities of down, up and tie of a fitted model whose ties are a third class, shape (n_rows, 3).
+
+    Parameters
+    ----------
+    estimator
+        A `ThreeClassClassifier`, or a pipeline that ends in one.
+    X
+        Features, shape (n_rows, n_features).
+    """
+    if hasattr(estimator, "steps"):
+        return class_probabilities(estimator[-1], estimator[:-1].transform(X))
+    return estimator.predict_classes(X)  # type: ignore[no-any-return]  # whatever the pipeline ends in

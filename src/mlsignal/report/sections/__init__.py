@@ -3,16 +3,13 @@
 from collections.abc import Callable
 
 from mlsignal.report.blocks import Section
+from mlsignal.report.sections.calibration import calibration_section, coverage_section
 from mlsignal.report.sections.data import data_section, reproducibility_section
 from mlsignal.report.sections.economics import equity_section
 from mlsignal.report.sections.features import importance_section
-from mlsignal.report.sections.predictions import (
-    calibration_section,
-    confusion_section,
-    price_section,
-    roc_section,
-)
+from mlsignal.report.sections.predictions import confusion_section, price_section, roc_section
 from mlsignal.report.sections.scores import folds_section, scores_section
+from mlsignal.report.sections.ties import ties_section
 from mlsignal.report.sections.verdict import verdict_section
 from mlsignal.report.story import Story
 
@@ -23,6 +20,8 @@ SECTIONS: tuple[Callable[[Story], Section], ...] = (
     price_section,
     roc_section,
     calibration_section,
+    coverage_section,
+    ties_section,
     confusion_section,
     importance_section,
     equity_section,

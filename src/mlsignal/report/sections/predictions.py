@@ -1,7 +1,6 @@
 """Predictions on the test span: beside the price, ranked, as probabilities and as decisions."""
 
 from mlsignal.report.blocks import Section
-from mlsignal.report.figures.calibration import draw_calibration
 from mlsignal.report.figures.confusion import draw_confusion
 from mlsignal.report.figures.price import draw_price
 from mlsignal.report.figures.roc import draw_roc
@@ -48,22 +47,6 @@ def roc_section(story: Story) -> Section:
     caption = "Area under the curve in the legend; the area in the right-hand panel is the AUC minus 0.5."
     absent = "A ROC curve needs both ups and downs on the test span; there is only one of them, or no prediction."
     return Section("roc", "ROC curves", told, chart(story, "roc", "ROC curves", caption, draw_roc, absent))
-
-
-def calibration_section(story: Story) -> Section:
-    """Return the reliability diagram."""
-    told = (
-        "Whether 55 % means 55 %: the rows are cut into ten bins of about equal size by the stated probability, "
-        "and the share that closed up in each is compared with it."
-    )
-    caption = (
-        "Bars are 95 % intervals of the share (Wilson). Below the diagonal a model promises more ups than come. "
-        "Balanced class weights pull the probabilities towards 0.5, and with them away from the share of ups."
-    )
-    blocks = chart(
-        story, "calibration", "Calibration", caption, draw_calibration, "There are no predictions on the test span."
-    )
-    return Section("calibration", "Calibration", told, blocks)
 
 
 def confusion_section(story: Story) -> Section:
