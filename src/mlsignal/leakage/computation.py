@@ -70,7 +70,7 @@ class Audited:
         -------
         array of float64, shape (n_candles, n_columns)
         """
-        parts = []
+        parts: list[Floats] = []
         for item in self.features:
             try:
                 parts += outputs_of(item, segment)
@@ -130,7 +130,7 @@ def outputs_of(item: Feature, segment: Candles) -> Sequence[Floats]:
     with np.errstate(all="ignore"):
         computed = call(item.name, item.compute, segment)
     results = computed if isinstance(computed, Mapping) else {item.name: computed}
-    absent = [name for name in item.outputs if np.shape(results.get(name)) != (len(segment),)]
+    absent = [name for name in item.outputs if name not in results or np.shape(results[name]) != (len(segment),)]
     if absent:
         raise ConfigurationError(
             f"feature {item.name}: expected one value a candle, shape ({len(segment)},), of {', '.join(absent)}"

@@ -111,10 +111,15 @@ def check_duplicates(dataset: Dataset, folds: Mapping[str, Fold]) -> CheckResult
 
 
 def row_prints(dataset: Dataset) -> Prints:
-    """Return a number for each row that is equal for equal features and candle values, shape (n_rows,)."""
+    """Return a number for each row that is equal for equal candles and features, shape (n_rows,).
+
+    Features are taken in single precision: recursions round differently after another past.
+    """
     candles = dataset.candles
     own = np.column_stack([candles.column(name)[dataset.position] for name in candles.columns])
-    values = np.column_stack([dataset.X, own]) + 0.0  # so that -0 and 0 are one
+    with np.errstate(over="ignore"):
+        features = dataset.X.astype(np.float32)
+    values = np.column_stack([features, own]) + 0.0  # so that -0 and 0 are one
     bits = np.ascontiguousarray(values).view(np.uint64)
     # The finalizer of MurmurHash3 (Appleby 2011) mixes the bits of each value before they are added up.
     bits = (bits ^ (bits >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)

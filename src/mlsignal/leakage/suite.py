@@ -78,7 +78,7 @@ def check_features(
     Returns
     -------
     tuple of CheckResult
-        determinism, unseen candles, prefixes, future as noise, lookback.
+        determinism, prefixes, future as noise, lookback, unseen candles.
 
     Raises
     ------
@@ -99,10 +99,10 @@ def check_features(
     prefixes = check_prefixes(candles, audited, wholes, _positions(candles, audited, thoroughness.prefixes, seed, 6))
     future_positions = _positions(candles, audited, thoroughness.futures, seed, 7)
     future = check_future(candles, audited, wholes, future_positions, seed)
-    results = [determinism, unseen, prefixes, future]
+    results = [determinism, prefixes, future]
     if thoroughness.windows:
         results += check_lookbacks(candles, audited, wholes, thoroughness.windows, seed, thoroughness.halves)
-    return merge_checks(results)
+    return merge_checks([*results, unseen])
 
 
 def check_rows(

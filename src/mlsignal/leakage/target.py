@@ -6,12 +6,12 @@ is held against what plain functions of past closes do on the same candles.
 
 import numpy as np
 
-from mlsignal.candles import Candles, Floats
+from mlsignal.candles import Candles, Floats, Times
 from mlsignal.dataset import last_returns
 from mlsignal.features.feature import FeatureFrame
 from mlsignal.labels import Labels
 from mlsignal.leakage.finding import CheckResult, Finding
-from mlsignal.metrics import roc_auc
+from mlsignal.metrics import Labels01, roc_auc
 
 TARGET = "target in features"
 SUSPICIOUS_AUC = 0.9
@@ -64,9 +64,7 @@ def check_target(frame: FeatureFrame, labels: Labels, most_rows: int | None = No
     return CheckResult(TARGET, told, len(frame.names), tuple(named.values()))
 
 
-def _auc_findings(
-    frame: FeatureFrame, rows: Floats, y: "np.ndarray[tuple[int], np.dtype[np.int8]]", past: Floats
-) -> list[Finding]:
+def _auc_findings(frame: FeatureFrame, rows: Times, y: Labels01, past: Floats) -> list[Finding]:
     honest = max(_strength(roc_auc(y, column)) for column in past.T)
     findings = []
     for k, name in enumerate(frame.names):
@@ -79,7 +77,7 @@ def _auc_findings(
     return findings
 
 
-def _correlation_findings(frame: FeatureFrame, rows: Floats, futures: Floats, past: Floats) -> list[Finding]:
+def _correlation_findings(frame: FeatureFrame, rows: Times, futures: Floats, past: Floats) -> list[Finding]:
     ranked = _standard_ranks(futures)
     found = np.abs(_standard_ranks(frame.values[rows]).T @ ranked) / len(rows)
     honest = (np.abs(_standard_ranks(past).T @ ranked) / len(rows)).max(axis=0)
