@@ -22,7 +22,7 @@ from mlsignal.evaluation.results import SCHEMA_VERSION, EvaluationReport
 from mlsignal.evaluation.verdict import verdict
 from mlsignal.features.feature import compute_features
 from mlsignal.gathering import GatheredCandles
-from mlsignal.labels import direction_labels
+from mlsignal.labels import Labels, direction_labels
 from mlsignal.learning.models import Engine, choose_engine
 from mlsignal.learning.signal_model import SignalModel
 from mlsignal.learning.splits import Fold, holdout, time_series_folds
@@ -102,6 +102,7 @@ def run_experiment(
     settings: Settings,
     gathered: GatheredCandles,
     *,
+    labels: Labels | None = None,
     on_progress: OnProgress | None = None,
     stopwatch: Stopwatch | None = None,
     command: str = "",
@@ -114,6 +115,9 @@ def run_experiment(
         What was asked for.
     gathered
         Cleaned candles; the newest `settings.lookback_candles` of them are used.
+    labels
+        Of these candles, instead of their direction: with labels that nothing can foresee an audit tests the whole of
+        the pipeline.
     on_progress
         Told of each stage.
     stopwatch
@@ -135,7 +139,7 @@ def run_experiment(
     with threadpool_limits(1):  # threads that wait for each other cost more than they give
         with watch.stage("features"):
             frame = compute_features(candles, selection.features)
-            dataset = build_dataset(frame, direction_labels(candles, settings.horizon, settings.ties))
+            dataset = build_dataset(frame, labels or direction_labels(candles, settings.horizon, settings.ties))
         learned = learn(settings, dataset, tell, watch)
         with watch.stage("evaluate"):
             tell("evaluation", 0, 1)

@@ -1,0 +1,50 @@
+"""The command that looks for leaks: ``mlsignal audit``."""
+
+from typing import Annotated
+
+import typer
+
+from mlsignal.apps.lean import lean_imports
+from mlsignal.apps.options import (
+    AllowStale,
+    ArchiveUrl,
+    BaseUrl,
+    FeatureFile,
+    Features,
+    IntervalName,
+    Json,
+    Lookback,
+    MaxAge,
+    Source,
+    StoreFolder,
+    Symbol,
+    settings_of,
+)
+
+
+def audit(
+    context: typer.Context,
+    source: Source = None,
+    symbol: Symbol = None,
+    interval: IntervalName = None,
+    lookback_candles: Lookback = None,
+    max_age_minutes: MaxAge = None,
+    allow_stale: AllowStale = None,
+    store: StoreFolder = None,
+    binance_base_url: BaseUrl = None,
+    archive_base_url: ArchiveUrl = None,
+    features: Features = None,
+    feature_file: FeatureFile = None,
+    horizon: Annotated[int | None, typer.Option(help="Candles ahead to foresee.  [1]")] = None,
+    null_seeds: Annotated[
+        int, typer.Option(help="Whole runs on shuffled labels, and as many on markets without a signal.", min=0)
+    ] = 0,
+    seed: Annotated[int | None, typer.Option(help="Of every random number.  [0]")] = None,
+    json: Json = False,
+) -> None:
+    """Look for leaks in features, labels, folds and fits; name each culprit, and end with 6 if there is one."""
+    settings = settings_of(context)
+    with lean_imports():
+        from mlsignal.apps.audit_jobs import audit_job
+
+    audit_job(settings, null_seeds, as_json=json)
