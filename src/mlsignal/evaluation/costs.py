@@ -17,6 +17,7 @@ WINDOW = 60
 LIQUID_HALF_SPREAD_BPS = 0.5
 PROMPT_SLIPPAGE = 0.05
 SQUARE_ROOT_IMPACT = 1.0
+_BLOCK = 16_384
 _SMALLEST_VOLUME = 1e-200  # keeps a market without volume from dividing by zero: an order there costs without bound
 
 
@@ -217,8 +218,10 @@ def recent_volatility(candles: Candles) -> Floats:
     Root of the mean of log(close / open)² over the last 60 candles, this one included; of as many as there are at the
     beginning. Each candle's own move crosses no gap.
     """
-    moves = np.log(candles.close / candles.open)
-    return np.sqrt(_recent_mean(np.square(moves, out=moves)))
+    moves = candles.close / candles.open
+    np.log(moves, out=moves)
+    mean = _recent_mean(np.square(moves, out=moves))
+    return np.sqrt(mean, out=mean)
 
 
 def before(values: Floats, fill: Times) -> Floats:
@@ -228,7 +231,11 @@ def before(values: Floats, fill: Times) -> Floats:
 
 def _recent_mean(values: Floats) -> Floats:
     """Return the mean of the last `WINDOW` values, or of as many as there are."""
-    mean = rolling_sums(values, [WINDOW])[0] / WINDOW
+    mean = np.empty(len(values))
+    for start in range(0, len(values), _BLOCK):  # a few rows at a time stay within the processor's cache
+        known = max(start - WINDOW + 1, 0)
+        mean[start : start + _BLOCK] = rolling_sums(values[known : start + _BLOCK], [WINDOW])[0][start - known :]
+    mean /= WINDOW
     young = min(WINDOW - 1, len(values))
     mean[:young] = np.cumsum(values[:young]) / np.arange(1, young + 1)
     return mean

@@ -7,11 +7,14 @@ from mlsignal.candles import Floats
 
 def candle_returns(values: Floats) -> Floats:
     """Return the return of each candle of an equity curve that begins at 1; 0 once nothing is left; shape (n,)."""
-    previous = np.empty_like(values)
-    previous[0], previous[1:] = 1.0, values[:-1]
+    ratio = np.ones_like(values)
+    ratio[0] = values[0]
     if values[-1] > 0:
-        return values / previous - 1
-    return np.divide(values, previous, out=np.ones_like(values), where=previous > 0) - 1
+        np.divide(values[1:], values[:-1], out=ratio[1:])
+    else:
+        np.divide(values[1:], values[:-1], out=ratio[1:], where=values[:-1] > 0)
+    ratio -= 1
+    return ratio
 
 
 def drawdowns(values: Floats) -> Floats:
@@ -22,9 +25,11 @@ def drawdowns(values: Floats) -> Floats:
     >>> drawdowns(np.array([1.0, 2.0, 1.5, 2.0]))
     array([ 0.  ,  0.  , -0.25,  0.  ])
     """
-    peaks = np.maximum.accumulate(values)
-    np.maximum(peaks, 1.0, out=peaks)
-    return values / peaks - 1
+    fallen = np.maximum(values, 1.0)
+    np.maximum.accumulate(fallen, out=fallen)
+    np.divide(values, fallen, out=fallen)
+    fallen -= 1
+    return fallen
 
 
 def deepest_drawdown(drawdown: Floats) -> tuple[float, int]:
@@ -73,9 +78,13 @@ def ratios(returns: Floats, per_year: float) -> tuple[float, float, float]:
         return float("nan"), float("nan"), float("nan")
     mean = float(returns.mean())
     centred = returns - mean
-    deviation = float(np.dot(centred, centred) / (n - 1)) ** 0.5
-    losses = np.minimum(returns, 0.0, out=centred)
-    downside = float(np.dot(losses, losses) / n) ** 0.5
+    deviation = (_sum_of_squares(centred) / (n - 1)) ** 0.5
+    downside = (_sum_of_squares(np.minimum(returns, 0.0, out=centred)) / n) ** 0.5
     year = per_year**0.5
     sharpe = mean / deviation * year if deviation > 0 else float("nan")
     return sharpe, mean / downside * year if downside > 0 else float("nan"), deviation * year
+
+
+def _sum_of_squares(values: Floats) -> float:
+    """Sum without the linear algebra library, whose threads wait for each other longer than this takes."""
+    return float(np.einsum("i,i->", values, values))

@@ -27,7 +27,7 @@ class Runs:
     target
         Wanted exposure: 1 all of the equity long, -1 short, 0 flat; shape (n_runs,).
     decided
-        Candle at whose close it was decided, shape (n_runs,).
+        Candle at whose close it was decided, where `target` is not 0; shape (n_runs,).
     stop
         One past the last candle of the last run.
     """
@@ -84,10 +84,15 @@ def runs_of_signals(
         )
     first = int(fill[0])
     stop = min(int(fill[-1]) + (horizon if hold == "horizon" else 1), len(candles))
+    last: Times | int = stop
     speaks = np.abs(target) > 0
-    last = np.full(len(fill), stop) if not len(candles.gap_starts) else _segment_end(candles, position, stop)
-    speaks &= fill < last
-    fill, target, position, last = fill[speaks], target[speaks], position[speaks], last[speaks]
+    if len(candles.gap_starts):
+        last = _segment_end(candles, position, stop)
+        speaks &= fill < last
+        last = last[speaks]
+    elif fill[-1] >= stop:
+        speaks &= fill < stop
+    fill, target = fill[speaks], target[speaks]
     following = np.append(fill[1:], stop)
     end = np.minimum(last, following)
     if hold != "flip":
@@ -100,8 +105,8 @@ def runs_of_signals(
     order = np.argsort(start, kind="stable")
     flat = np.zeros(len(closed))
     wanted = np.concatenate([[0.0] if begins_flat else [], target[opened], flat])[order]
-    decided = np.concatenate([[0] if begins_flat else [], position[opened], flat]).astype(np.int64)[order]
-    return Runs(start[order], wanted, decided, stop)
+    start = start[order]
+    return Runs(start, wanted, start - (1 + latency_candles), stop)
 
 
 def sized(runs: Runs, candles: Candles, sizing: Sizing, target_volatility: float, largest: float) -> Floats:
@@ -139,7 +144,7 @@ def sized(runs: Runs, candles: Candles, sizing: Sizing, target_volatility: float
         )
     if sizing == "fixed":
         return runs.target
-    yearly = recent_volatility(candles)[runs.decided] * candles.interval.per_year**0.5
+    yearly = recent_volatility(candles)[np.maximum(runs.decided, 0)] * candles.interval.per_year**0.5
     factor = target_volatility / np.maximum(yearly, target_volatility / largest)
     return runs.target * factor
 
@@ -163,5 +168,5 @@ def _validate(candles: Candles, position: Times, target: Floats, hold: str, hori
         return
     if position[0] < 0 or position[-1] >= len(candles) or not (position[1:] > position[:-1]).all():
         raise ConfigurationError(f"backtest: positions expected to ascend within 0 and {len(candles) - 1}")
-    if np.nanmax(np.abs(target), initial=0.0) > 1:
+    if (np.abs(target) > 1).any():
         raise ConfigurationError("backtest: targets expected within -1 and 1, or NaN")

@@ -6,6 +6,8 @@ import polars as pl
 from mlsignal.candles import Candles, Floats, Times, times_utc
 from mlsignal.evaluation.account import Account
 
+SIDES = ("long", "short")
+
 
 def trade_table(candles: Candles, account: Account) -> pl.DataFrame:
     """Return the round trips of an account, ascending in time.
@@ -41,7 +43,7 @@ def trade_table(candles: Candles, account: Account) -> pl.DataFrame:
         {
             "entry_time": times_utc(candles.open_time_ms[account.candle[begin]]),
             "exit_time": times_utc(_exit_times(candles, account, end)),
-            "side": pl.Series(side[begin] > 0).replace_strict({True: "long", False: "short"}, return_dtype=pl.String),
+            "side": pl.Series(SIDES).gather((side[begin] < 0).astype(np.uint32)),
             "entry_price": account.price[begin],
             "exit_price": account.price[end],
             "size": np.abs(account.exposure[begin]),
