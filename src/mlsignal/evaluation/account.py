@@ -53,11 +53,6 @@ class Account:
     growth: Floats
     funding: Floats
 
-    @property
-    def ended_with(self) -> float:
-        """Equity after the last trade."""
-        return float(self.equity[-1] * (1 - self.cost[-1]))
-
 
 def mark_prices(candles: Candles, stop: int) -> Floats:
     """Return the price at which each candle is left: the next open, or its own close before a gap and at the end."""
@@ -149,7 +144,7 @@ def net_values(account: Account, runs: Runs, marks: Floats, paid: Floats | None)
     values = _spread(cash, units, runs.length, level)
     ends = account.at_close.copy()
     ends[0], ends[-1] = False, True
-    values[account.candle[ends] - 1 - runs.start[0]] = (account.equity * (1 - account.cost))[ends]
+    values[account.candle[ends] - 1 - runs.start[0]] -= (account.equity * account.cost)[ends]
     return values
 
 

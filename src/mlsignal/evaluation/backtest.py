@@ -115,9 +115,7 @@ def run_backtest(
     TooFewCandlesError
         If no signal could be filled because the candles end.
     """
-    runs = runs_of_signals(
-        candles, position, target, hold=hold, horizon=horizon, latency_candles=costs.latency_candles
-    )
+    runs = runs_of_signals(candles, position, target, hold=hold, horizon=horizon, latency_candles=costs.latency_candles)
     exposure = sized(runs, candles, sizing, target_volatility, largest_factor)
     marks = mark_prices(candles, runs.stop)
     paid = funding_sums(candles, marks, costs.funding_bps) if costs.funding_bps else None

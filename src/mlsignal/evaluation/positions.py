@@ -93,7 +93,7 @@ def runs_of_signals(
     elif fill[-1] >= stop:
         speaks &= fill < stop
     fill, target = fill[speaks], target[speaks]
-    following = np.append(fill[1:], stop)
+    following = np.append(fill, stop)[1:]
     end = np.minimum(last, following)
     if hold != "flip":
         np.minimum(end, fill + (1 if hold == "signal" else horizon), out=end)
