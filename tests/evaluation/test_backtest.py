@@ -1,7 +1,6 @@
 """The backtest: against an event loop over candles, against small cases by hand, and its promises."""
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from mlsignal.candles import Candles, Floats, Times
 from mlsignal.evaluation.costs import Costs, cost_parts
@@ -43,7 +44,7 @@ class Account:
     """
 
     candle: Times
-    at_close: np.typing.NDArray[np.bool_]
+    at_close: npt.NDArray[np.bool_]
     price: Floats
     exposure: Floats
     drifted: Floats

@@ -146,13 +146,15 @@ def sized(runs: Runs, candles: Candles, sizing: Sizing, target_volatility: float
         return runs.target
     yearly = recent_volatility(candles)[np.maximum(runs.decided, 0)] * candles.interval.per_year**0.5
     factor = target_volatility / np.maximum(yearly, target_volatility / largest)
-    return runs.target * factor
+    exposure: Floats = runs.target * factor
+    return exposure
 
 
 def _segment_end(candles: Candles, position: Times, stop: int) -> Times:
     """Return one past the last candle of the gap-free stretch of each signal, or `stop` where that comes first."""
     ends = np.append(candles.gap_starts, len(candles))
-    return np.minimum(ends[np.searchsorted(candles.gap_starts, position, side="right")], stop)
+    own: Times = np.minimum(ends[np.searchsorted(candles.gap_starts, position, side="right")], stop)
+    return own
 
 
 def _validate(candles: Candles, position: Times, target: Floats, hold: str, horizon: int) -> None:

@@ -69,13 +69,13 @@ def trade_facts(trades: pl.DataFrame) -> dict[str, float]:
     won = net > 0
     return {
         "trades": len(net),
-        "hit_rate": _mean(won),
+        "hit_rate": _mean(won.astype(np.float64)),
         "average_win": _mean(net[won]),
         "average_loss": _mean(net[~won]),
     }
 
 
-def _mean(values: np.typing.NDArray[np.generic]) -> float:
+def _mean(values: Floats) -> float:
     return float(np.mean(values)) if len(values) else float("nan")
 
 
