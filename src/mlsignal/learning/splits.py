@@ -7,6 +7,7 @@ import numpy as np
 from mlsignal.candles import Times
 from mlsignal.dataset import Dataset
 from mlsignal.errors import ConfigurationError, TooFewCandlesError
+from mlsignal.learning.spans import LabelSpans, separate
 
 MIN_TEST_ROWS = 20
 """Fewer rows than this in a test fold say nothing."""
@@ -14,23 +15,35 @@ MIN_TEST_ROWS = 20
 
 @dataclass(frozen=True)
 class Fold:
-    """Rows of a dataset to learn from, and the later rows to be scored on.
+    """Rows of a dataset to learn from, and those to be scored on.
 
     Attributes
     ----------
     train, test
-        Row numbers, ascending.
+        Row numbers, ascending. The test rows are later than the training rows, but in combinatorial folds.
     purged
-        How many rows between them were left out because their label reaches into the test rows.
+        How many candidates for training were left out because their label's span overlaps that of a test row.
+    embargoed
+        How many more were left out by the embargo.
     """
 
     train: Times
     test: Times
     purged: int
+    embargoed: int = 0
 
 
-def holdout(dataset: Dataset, test_share: float = 0.2) -> Fold:
+def holdout(dataset: Dataset, test_share: float = 0.2, embargo: int = 0) -> Fold:
     """Set the newest `test_share` of the rows apart for the test.
+
+    Parameters
+    ----------
+    dataset
+        Where label spans are read from.
+    test_share
+        Between 0 and 1.
+    embargo
+        Candles that must lie free between the last training label and the first test row.
 
     Raises
     ------
@@ -39,20 +52,10 @@ def holdout(dataset: Dataset, test_share: float = 0.2) -> Fold:
     TooFewCandlesError
         If either side would be too small.
     """
-    if not 0 < test_share < 1:
-        raise ConfigurationError(f"test share: expected a number between 0 and 1, found {test_share}")
-    first_test = len(dataset) - round(len(dataset) * test_share)
-    fold = _purged(dataset, np.arange(first_test), np.arange(first_test, len(dataset)))
-    if len(fold.test) < MIN_TEST_ROWS or len(fold.train) < MIN_TEST_ROWS:
-        raise TooFewCandlesError(
-            f"{dataset.candles.symbol}: {len(dataset)} usable rows leave {len(fold.train)} to learn from and "
-            f"{len(fold.test)} to test; "
-            f"at least {MIN_TEST_ROWS} of each are needed: give more candles"
-        )
-    return fold
+    return split_off(LabelSpans.of(dataset), test_share, embargo)
 
 
-def time_series_folds(dataset: Dataset, rows: Times, n_folds: int = 10) -> list[Fold]:
+def time_series_folds(dataset: Dataset, rows: Times, n_folds: int = 10, embargo: int = 0) -> list[Fold]:
     """Cut rows into folds as scikit-learn's TimeSeriesSplit does: each is tested on after learning from all before it.
 
     Parameters
@@ -63,6 +66,8 @@ def time_series_folds(dataset: Dataset, rows: Times, n_folds: int = 10) -> list[
         Consecutive row numbers to cut, ascending.
     n_folds
         At least 2.
+    embargo
+        Candles that must lie free between the last training label and the first test row.
 
     Returns
     -------
@@ -75,24 +80,49 @@ def time_series_folds(dataset: Dataset, rows: Times, n_folds: int = 10) -> list[
     ConfigurationError
         If `n_folds` is below 2.
     TooFewCandlesError
-        If a fold would have fewer than 20 rows.
+        If a fold would have fewer than 20 rows, or none to learn from.
     """
+    return cut_in_time(LabelSpans.of(dataset), rows, n_folds, embargo)
+
+
+def split_off(spans: LabelSpans, test_share: float, embargo: int = 0) -> Fold:
+    """Set the newest rows apart; `holdout` for spans."""
+    if not 0 < test_share < 1:
+        raise ConfigurationError(f"test share: expected a number between 0 and 1, found {test_share}")
+    first_test = len(spans) - round(len(spans) * test_share)
+    fold = fold_after(spans, np.arange(first_test), np.arange(first_test, len(spans)), embargo)
+    if len(fold.test) < MIN_TEST_ROWS or len(fold.train) < MIN_TEST_ROWS:
+        raise TooFewCandlesError(
+            f"{spans.name}: {len(spans)} usable rows leave {len(fold.train)} to learn from and "
+            f"{len(fold.test)} to test; "
+            f"at least {MIN_TEST_ROWS} of each are needed: give more candles"
+        )
+    return fold
+
+
+def cut_in_time(spans: LabelSpans, rows: Times, n_folds: int, embargo: int = 0) -> list[Fold]:
+    """Cut rows as TimeSeriesSplit does; `time_series_folds` for spans."""
     if n_folds < 2:
         raise ConfigurationError(f"folds: expected at least 2, found {n_folds}")
     size = len(rows) // (n_folds + 1)
     if size < MIN_TEST_ROWS:
         needed = MIN_TEST_ROWS * (n_folds + 1)
         raise TooFewCandlesError(
-            f"{dataset.candles.symbol}: {len(rows)} training rows are too few for {n_folds} folds, which need "
+            f"{spans.name}: {len(rows)} training rows are too few for {n_folds} folds, which need "
             f"at least {needed}; "
             "give more candles (--lookback-candles) or fewer folds (--folds)"
         )
     first_tests = len(rows) - size * np.arange(n_folds, 0, -1)
-    return [_purged(dataset, rows[:first], rows[first : first + size]) for first in first_tests]
+    folds = [fold_after(spans, rows[:first], rows[first : first + size], embargo) for first in first_tests]
+    if not len(folds[0].train):
+        raise TooFewCandlesError(
+            f"{spans.name}: the first of {n_folds} folds has nothing to learn from ({folds[0].purged} rows purged, "
+            f"{folds[0].embargoed} embargoed); give more candles (--lookback-candles) or fewer folds (--folds)"
+        )
+    return folds
 
 
-def _purged(dataset: Dataset, train: Times, test: Times) -> Fold:
-    if not len(test):
-        return Fold(train, test, 0)
-    kept = train[dataset.span_end[train] < dataset.position[test[0]]]
-    return Fold(kept, test, len(train) - len(kept))
+def fold_after(spans: LabelSpans, train: Times, test: Times, embargo: int = 0) -> Fold:
+    """Return a fold whose test rows follow all of its training rows, purged, the embargo lying between them."""
+    kept, purged, embargoed = separate(spans, train, test, ahead=embargo)
+    return Fold(kept, test, purged, embargoed)
