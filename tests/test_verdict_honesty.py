@@ -19,9 +19,7 @@ def metrics_of(seed: int, symbol: str, n: int, **settings: Any) -> dict[str, Any
 
 def edges(seeds: range, symbol: str, n: int, trials: Any, **settings: Any) -> list[bool]:
     """Whether each seed's market gets "edge"; every seed with a trial log of its own."""
-    jobs = (
-        delayed(metrics_of)(seed, symbol, n, jobs=1, trials=trials / str(seed), **settings) for seed in seeds
-    )
+    jobs = (delayed(metrics_of)(seed, symbol, n, jobs=1, trials=trials / str(seed), **settings) for seed in seeds)
     found = Parallel(n_jobs=2 if FULL else 1)(jobs)
     answers = [metrics["verdict"]["predictive"]["edge"] for metrics in found]
     assert None not in answers

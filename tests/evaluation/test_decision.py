@@ -1,15 +1,14 @@
 import numpy as np
 import pytest
 
-from mlsignal.evaluation.decision import VOLATILITY_CANDLES, DecisionRule, follow, recent_volatility
+from mlsignal.evaluation.decision import DecisionRule, follow
 from mlsignal.learning.calibration import Calibration
-from tests.strategies import make_candles
 
 IDENTITY = Calibration(slope=1.0, intercept=0.0, n=1)
 
 
 def test_decision_trades_only_where_the_expected_gain_exceeds_the_round_trip():
-    rule = DecisionRule(IDENTITY, move_per_volatility=1.0, usual_volatility=0.001)
+    rule = DecisionRule(IDENTITY, move_per_volatility=1.0)
     score = np.array([0.9, 0.6, 0.5, 0.4, 0.1, np.nan])
     volatility = np.full(6, 0.001)
     # (2 p - 1) E|r| is .0008, .0002, 0, -.0002, -.0008
@@ -25,29 +24,10 @@ def test_decision_counts_on_larger_moves_where_volatility_is_larger():
     assert (calm, wild) == (0, 1)
 
 
-def test_decision_without_known_volatility_takes_the_usual_one():
-    rule = DecisionRule.fit(IDENTITY, np.array([0.001, 0.001]), np.array([0.001, np.nan]))
-    assert rule.usual_volatility == pytest.approx(0.001)
-    assert rule.expected_gain(np.array([1.0 - 1e-9]), np.array([np.nan]))[0] == pytest.approx(0.001, rel=1e-4)
-
-
 def test_decision_rule_survives_its_dictionary():
-    rule = DecisionRule(Calibration(0.7, -0.1, 12), 1.3, 0.0004)
+    rule = DecisionRule(Calibration(0.7, -0.1, 12), 1.3)
     assert DecisionRule.from_dict(rule.to_dict()) == rule
 
 
 def test_follow_is_flat_at_one_half_only():
     np.testing.assert_array_equal(follow(np.array([0.2, 0.5, 0.8, np.nan])), [-1, 0, 1, np.nan])
-
-
-def test_recent_volatility_equals_a_loop_and_stops_at_gaps():
-    candles = make_candles(400, gaps=(150, 180))
-    found = recent_volatility(candles)
-    segment = candles.segment_ids
-    for t in range(len(candles)):
-        first = t - VOLATILITY_CANDLES
-        if first < 0 or segment[first] != segment[t]:
-            assert np.isnan(found[t])
-            continue
-        moves = [abs(candles.close[k] / candles.close[k - 1] - 1) for k in range(first + 1, t + 1)]
-        assert found[t] == pytest.approx(np.mean(moves), rel=1e-9)

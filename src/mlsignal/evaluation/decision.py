@@ -5,11 +5,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from mlsignal.candles import Candles, Floats, Times
+from mlsignal.candles import Floats
 from mlsignal.learning.calibration import Calibration
-
-VOLATILITY_CANDLES = 60
-"""Candles over which the size of recent moves is averaged."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +18,8 @@ class DecisionRule:
     calibration
         Turns a score into p = P(up | the candle moves).
     move_per_volatility
-        Mean |return over the horizon| of the training rows, ties counted as no move, per unit of recent volatility.
-    usual_volatility
-        Mean recent volatility of the training rows, where a candle's own is not known.
+        Mean |return over the horizon| of the training rows, ties counted as no move, per unit of recent volatility
+        (`mlsignal.evaluation.costs.recent_volatility`).
 
     Notes
     -----
@@ -33,21 +29,16 @@ class DecisionRule:
 
     calibration: Calibration
     move_per_volatility: float
-    usual_volatility: float
 
     @classmethod
     def fit(cls, calibration: Calibration, forward_return: Floats, volatility: Floats) -> Self:
         """Learn how far prices move per unit of recent volatility, from training rows; both shapes (n,)."""
-        known = np.isfinite(volatility)
-        recent = volatility[known]
-        total = float(recent.sum())
-        ratio = float(np.abs(forward_return[known]).sum()) / total if total > 0 else 0.0
-        return cls(calibration, ratio, float(recent.mean()) if len(recent) else 0.0)
+        total = float(volatility.sum())
+        return cls(calibration, float(np.abs(forward_return).sum()) / total if total > 0 else 0.0)
 
     def expected_gain(self, score: Floats, volatility: Floats) -> Floats:
         """Return what a unit long is expected to earn before costs, a signed fraction, shape (n,)."""
-        recent = np.where(np.isfinite(volatility), volatility, self.usual_volatility)
-        return (2 * self.calibration(score) - 1) * self.move_per_volatility * recent
+        return (2 * self.calibration(score) - 1) * self.move_per_volatility * volatility
 
     def targets(self, score: Floats, volatility: Floats, round_trip: Floats) -> Floats:
         """Return 1 long, -1 short or 0 flat for each score, shape (n,); NaN scores give NaN.
@@ -55,7 +46,7 @@ class DecisionRule:
         Parameters
         ----------
         score, volatility
-            Of the model, and of `recent_volatility`, at the same candles.
+            Of the model, and recent volatility, at the same candles.
         round_trip
             Cost of going in and out, a fraction.
         """
@@ -64,47 +55,14 @@ class DecisionRule:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers that make the rule, for a manifest."""
-        return {
-            "calibration": self.calibration.to_dict(),
-            "move_per_volatility": self.move_per_volatility,
-            "usual_volatility": self.usual_volatility,
-            "volatility_candles": VOLATILITY_CANDLES,
-        }
+        return {"calibration": self.calibration.to_dict(), "move_per_volatility": self.move_per_volatility}
 
     @classmethod
     def from_dict(cls, told: dict[str, Any]) -> Self:
         """Return the rule that `to_dict` told."""
-        calibration = Calibration(**told["calibration"])
-        return cls(calibration, float(told["move_per_volatility"]), float(told["usual_volatility"]))
+        return cls(Calibration(**told["calibration"]), float(told["move_per_volatility"]))
 
 
 def follow(score: Floats) -> Floats:
     """Return the target that follows every score: 1 above one half, -1 below, 0 at it; NaN where there is none."""
     return np.sign(score - 0.5)
-
-
-def recent_volatility(candles: Candles, position: Times | None = None) -> Floats:
-    """Return the mean |return| of the last 60 candles of each gap-free stretch, known at a candle's close.
-
-    Parameters
-    ----------
-    candles
-        Any number.
-    position
-        Of the candles wanted; all where not given.
-
-    Returns
-    -------
-    array of float64, shape (n_candles,) or that of `position`
-        NaN where fewer than 60 returns without a gap are there.
-    """
-    moves = np.zeros(len(candles))
-    moves[1:] = np.abs(candles.close[1:] / candles.close[:-1] - 1)
-    moves[candles.gap_starts] = 0
-    total = np.cumsum(moves)
-    mean = np.full(len(candles), np.nan)
-    for start, stop in candles.segment_bounds:
-        first = start + VOLATILITY_CANDLES
-        if stop > first:
-            mean[first:stop] = (total[first:stop] - total[start : stop - VOLATILITY_CANDLES]) / VOLATILITY_CANDLES
-    return mean if position is None else mean[position]

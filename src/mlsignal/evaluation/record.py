@@ -9,11 +9,9 @@ import polars as pl
 
 from mlsignal.candles import VALUE_COLUMNS, Candles, Floats, times_utc, utc
 from mlsignal.dataset import Dataset
-from mlsignal.evaluation.uncertainty import score_intervals
 from mlsignal.learning.outliers import Fence
 from mlsignal.learning.splits import Fold
-from mlsignal.learning.training import CrossValidation, score_names
-from mlsignal.metrics import score_model
+from mlsignal.learning.training import CrossValidation
 
 TEST = "test"
 
@@ -63,23 +61,9 @@ def describe_rows(dataset: Dataset, split: Fold) -> dict[str, Any]:
         "test_start": test_start.isoformat(timespec="milliseconds"),
         "up_share": float(dataset.y.mean()),
         "tie_share": float(dataset.tie.mean()),
+        "test_tie_share": float(dataset.tie[split.test].mean()),
         "outlier_share": outside,
     }
-
-
-def model_scores(validation: CrossValidation, name: str, dataset: Dataset, split: Fold, p_up: Floats) -> dict[str, Any]:
-    """Return a model's scores over the folds, and on the test rows with their intervals."""
-    scores = score_names(validation.results[name][0].scores)
-    cv = {score: _spread(validation.values(name, score)) for score in scores}
-    y, tie = dataset.y[split.test], dataset.tie[split.test]
-    test = score_model(y, tie, p_up)
-    test["ci"] = score_intervals(y, p_up, test)
-    test["without_ties"]["ci"] = score_intervals(y[~tie], p_up[~tie], test["without_ties"])
-    return {"cv": cv, "test": test}
-
-
-def _spread(values: Floats) -> dict[str, Any]:
-    return {"mean": float(values.mean()), "std": float(values.std(ddof=1)), "folds": values.tolist()}
 
 
 def prediction_table(

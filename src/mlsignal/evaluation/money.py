@@ -1,0 +1,126 @@
+"""What the test rows would have earned: following every signal, and deciding by the cost."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlsignal.candles import Candles, Floats
+from mlsignal.config import Settings
+from mlsignal.evaluation.backtest import BacktestResult, run_backtest
+from mlsignal.evaluation.bootstrap import automatic_block_length, plan_resampling
+from mlsignal.evaluation.costs import Costs, choose_costs, recent_volatility
+from mlsignal.evaluation.decision import DecisionRule, follow
+from mlsignal.evaluation.forecasts import Forecasts
+from mlsignal.evaluation.resampled_scores import COVERAGE_FACTOR, resample_sharpe
+from mlsignal.evaluation.significance import p_above
+from mlsignal.learning.learned import Learned
+
+FEWEST_TRADES = 20
+"""Round trips below which a mean return says nothing about the next ones."""
+_STREAM = 3
+
+
+@dataclass(frozen=True)
+class Money:
+    """Backtests of the test rows.
+
+    Attributes
+    ----------
+    costs
+        What a side was taken to cost.
+    rules
+        Model -> when it is worth trading, learnt on training rows.
+    followed
+        Of the selected model: long and short after every signal.
+    decided
+        Model -> only where the expected gain exceeds the round trip's cost.
+    p
+        One-sided, of "the selected model's decisions earn more than nothing after costs"; None where fewer than 20
+        round trips were made.
+    round_trip
+        Mean cost of going in and out over the test rows, a fraction.
+    """
+
+    costs: Costs
+    rules: dict[str, DecisionRule]
+    followed: BacktestResult
+    decided: dict[str, BacktestResult]
+    p: float | None
+    round_trip: float
+
+    def decision(self, selected: str) -> dict[str, Any]:
+        """Return the key `decision` of metrics.json."""
+        rule = self.rules[selected].to_dict()
+        return {**self.decided[selected].summary, "p": self.p, "round_trip_bps": self.round_trip * 1e4, "rule": rule}
+
+
+def backtest_forecasts(settings: Settings, learned: Learned, said: Forecasts) -> Money:
+    """Learn on training rows when trading is worth its cost, and trade the test rows both ways.
+
+    Raises
+    ------
+    ConfigurationError
+        If the costs are unknown or impossible.
+    """
+    costs = choose_costs(
+        settings.costs, settings.fee_bps, settings.half_spread_bps, settings.slippage, settings.latency_candles
+    )
+    dataset, split = learned.dataset, learned.split
+    volatility = recent_volatility(dataset.candles)
+    position = dataset.position[split.test]
+    round_trip = expected_round_trip(dataset.candles, costs, volatility)[position]
+    rules = {
+        name: DecisionRule.fit(
+            calibration, dataset.forward_return[split.train], volatility[dataset.position[split.train]]
+        )
+        for name, calibration in said.calibrations.items()
+    }
+
+    def trade(target: Floats) -> BacktestResult:
+        return run_backtest(
+            dataset.candles,
+            position,
+            target,
+            costs,
+            hold=settings.hold,
+            horizon=settings.horizon,
+            sizing=settings.sizing,
+        )
+
+    decided = {
+        name: trade(rule.targets(said.p_up[name], volatility[position], round_trip)) for name, rule in rules.items()
+    }
+    selected = decided[learned.selected]
+    return Money(
+        costs,
+        rules,
+        trade(follow(said.p_up[learned.selected])),
+        decided,
+        _p_of_earning(selected, settings.seed),
+        float(round_trip.mean()),
+    )
+
+
+def expected_round_trip(candles: Candles, costs: Costs, volatility: Floats | None = None) -> Floats:
+    """Return what going in and out is expected to cost as known at each close, a fraction, shape (n_candles,).
+
+    Parameters
+    ----------
+    candles, costs
+        Whose and which.
+    volatility
+        `recent_volatility` of the candles, where it is at hand.
+    """
+    recent = recent_volatility(candles) if volatility is None else volatility
+    return 2 * (costs.fixed + costs.slippage * recent)
+
+
+def _p_of_earning(result: BacktestResult, seed: int) -> float | None:
+    """Return the p of a Sharpe ratio above 0, candles taken as dependent."""
+    if result.summary["trades"] < FEWEST_TRADES:
+        return None
+    length = max(COVERAGE_FACTOR * automatic_block_length(result.returns), 1.0)
+    generator = np.random.default_rng([seed, _STREAM])
+    resampling = plan_resampling(len(result.returns), min(length, len(result.returns) / 3), generator)
+    return p_above(resample_sharpe(result.returns, resampling), "sharpe", 0.0)

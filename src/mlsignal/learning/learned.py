@@ -1,0 +1,42 @@
+"""What training leaves behind."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from mlsignal.candles import Floats
+from mlsignal.dataset import Dataset
+from mlsignal.learning.models import Engine
+from mlsignal.learning.splits import Fold
+from mlsignal.learning.training import CrossValidation
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Trained models and what they say of the test rows; nothing they learnt from has seen these.
+
+    Attributes
+    ----------
+    dataset, split, folds, validation
+        The rows, the 80/20 split in time, and the cross-validation inside its training side.
+    estimators
+        Each model as it would serve the rows to come: fitted on the whole training side, or, where models are fitted
+        anew over the test rows, the last of these fits.
+    test_p_up
+        Model -> its scores of the test rows, shape (n_test,); each by a fit that knew no label of that row's time.
+    selected
+        The model with the best score over the folds.
+    engine
+        What the folds were fitted with; `estimators` are always plain.
+    test_folds
+        The refits over the test rows; the split itself where there is one fit only.
+    """
+
+    dataset: Dataset
+    split: Fold
+    folds: tuple[Fold, ...]
+    validation: CrossValidation
+    estimators: dict[str, Any]
+    test_p_up: dict[str, Floats]
+    selected: str
+    engine: Engine
+    test_folds: tuple[Fold, ...]
