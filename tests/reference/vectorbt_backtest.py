@@ -1,6 +1,6 @@
 """The same orders through vectorbt, in an environment of its own: reads an .npz, prints JSON.
 
-Usage: python vectorbt_backtest.py ORDERS.npz, with arrays price and exposure (NaN: no order) and a number fee (fraction).
+Usage: python vectorbt_backtest.py ORDERS.npz, with arrays price and exposure (NaN: no order), and fee, a fraction.
 """
 
 import json

@@ -8,8 +8,17 @@ import numpy as np
 from mlsignal.candles import Floats
 from mlsignal.errors import ConfigurationError
 from mlsignal.evaluation.bootstrap import autocovariances
-from mlsignal.evaluation.resampled_scores import LEVEL, ResampledScores
+from mlsignal.evaluation.resampled_scores import (
+    LEVEL,
+    OF_MOVED_ROWS,
+    WITHOUT_TIES,
+    Forecast,
+    ResampledScores,
+    plan_for_forecasts,
+    resample_scores,
+)
 from mlsignal.evaluation.student import student_reach, student_tail
+from mlsignal.metrics import Bools, Labels01, row_log_loss
 
 FEWEST_ROWS = 8
 BANDWIDTH_FACTOR = 1.3
@@ -144,3 +153,74 @@ def score_difference(first: ResampledScores, second: ResampledScores, score: str
     reach = student_reach(LEVEL, first.resampling.degrees) * error
     p = 2 * student_tail(abs(a - b) / error, first.resampling.degrees)
     return ScoreDifference(score, a, b, a - b, (a - b - reach, a - b + reach), p)
+
+
+@dataclass(frozen=True)
+class ForecastComparison:
+    """Two forecasts of the same rows, score by score.
+
+    Attributes
+    ----------
+    n, n_moved
+        Rows, and those that are no ties.
+    scores
+        roc_auc, accuracy, log_loss and brier of all rows, then of those that moved (`without_ties.SCORE`).
+    diebold_mariano
+        On the log loss of the rows that moved; its `p` is one-sided, of "the first has the lower loss".
+    block_length, replicates
+        Of the bootstrap.
+    """
+
+    n: int
+    n_moved: int
+    scores: tuple[ScoreDifference, ...]
+    diebold_mariano: DieboldMariano
+    block_length: float
+    replicates: int
+
+    def score(self, name: str) -> ScoreDifference:
+        """Return the comparison of a score."""
+        return next(found for found in self.scores if found.score == name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields, scores by name."""
+        return {
+            "n": self.n,
+            "n_moved": self.n_moved,
+            "scores": {found.score: found.to_dict() for found in self.scores},
+            "diebold_mariano": self.diebold_mariano.to_dict(),
+            "block_length": self.block_length,
+            "replicates": self.replicates,
+        }
+
+
+def compare_forecasts(
+    y: Labels01, tie: Bools, first: Forecast, second: Forecast, generator: np.random.Generator, *, horizon: int = 1
+) -> ForecastComparison:
+    """Compare two forecasts of the same rows by a paired bootstrap, and their log losses by Diebold and Mariano.
+
+    Parameters
+    ----------
+    y, tie
+        Labels 0 or 1, and whether the closes compared are equal; in the order of time, shape (n,).
+    first, second
+        Forecasts of these rows.
+    generator
+        Of the random numbers.
+    horizon
+        Candles that a label looks ahead.
+    """
+    both = {"first": first, "second": second}
+    resampling = plan_for_forecasts(y, both, generator, horizon=horizon)
+    found = resample_scores(y, tie, both, resampling)
+    names = (*OF_MOVED_ROWS, *(WITHOUT_TIES + name for name in OF_MOVED_ROWS))
+    moved = ~tie
+    loss, other = (row_log_loss(y[moved], forecast.p_up[moved]) for forecast in (first, second))
+    return ForecastComparison(
+        n=len(y),
+        n_moved=int(moved.sum()),
+        scores=tuple(score_difference(found["first"], found["second"], name) for name in names),
+        diebold_mariano=diebold_mariano(loss, other, horizon),
+        block_length=resampling.block_length,
+        replicates=resampling.replicates,
+    )
