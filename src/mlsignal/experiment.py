@@ -14,19 +14,28 @@ from mlsignal.bundle import FeatureSelection, library_versions
 from mlsignal.candles import Candles, Floats
 from mlsignal.config import Settings
 from mlsignal.dataset import Dataset, build_dataset
-from mlsignal.evaluation.baselines import score_baselines
-from mlsignal.evaluation.equity import signal_equity
+from mlsignal.evaluation.breakeven import break_even
+from mlsignal.evaluation.decision import DecisionRule
+from mlsignal.evaluation.forecasts import make_forecasts
 from mlsignal.evaluation.importance import permutation_importance
-from mlsignal.evaluation.record import describe_candles, describe_rows, model_scores, prediction_table, without_nan
-from mlsignal.evaluation.results import SCHEMA_VERSION, EvaluationReport
+from mlsignal.evaluation.money import backtest_forecasts
+from mlsignal.evaluation.record import describe_candles, describe_rows, prediction_table, without_nan
+from mlsignal.evaluation.results import SCHEMA_VERSION, EvaluationReport, Importance
+from mlsignal.evaluation.scoring import score_forecasts
+from mlsignal.evaluation.trial_record import record_trials
 from mlsignal.evaluation.verdict import verdict
 from mlsignal.features.feature import compute_features
 from mlsignal.gathering import GatheredCandles
 from mlsignal.labels import Labels, direction_labels
-from mlsignal.learning.models import Engine, choose_engine
+from mlsignal.leakage.finding import LeakageReport
+from mlsignal.leakage.suite import quick_audit
+from mlsignal.learning.learned import Learned
+from mlsignal.learning.models import choose_engine
+from mlsignal.learning.refitting import WalkForward, walk_forward_predict
+from mlsignal.learning.schemes import FoldOptions, make_folds, refit_folds
 from mlsignal.learning.signal_model import SignalModel
-from mlsignal.learning.splits import Fold, holdout, time_series_folds
-from mlsignal.learning.training import CrossValidation, TrainingOptions, cross_validate, fit_model, select_model
+from mlsignal.learning.splits import Fold, holdout
+from mlsignal.learning.training import TrainingOptions, cross_validate, select_model
 from mlsignal.version import __version__
 
 OnProgress = Callable[[str, int, int], None]
@@ -53,30 +62,6 @@ class Stopwatch:
 
 
 @dataclass(frozen=True)
-class Learned:
-    """What training left behind; nothing of it has seen the test rows.
-
-    Attributes
-    ----------
-    dataset, split, validation
-        The rows, the 80/20 split in time, and the cross-validation inside its training side.
-    estimators
-        Each model fitted on the whole training side.
-    selected
-        The model with the best score over the folds.
-    engine
-        What the folds were fitted with; `estimators` are always plain scikit-learn.
-    """
-
-    dataset: Dataset
-    split: Fold
-    validation: CrossValidation
-    estimators: dict[str, Any]
-    selected: str
-    engine: Engine
-
-
-@dataclass(frozen=True)
 class RunResult:
     """A finished run: the chosen model, its features, and all that is known about it.
 
@@ -90,12 +75,15 @@ class RunResult:
         Its features.
     golden
         Test rows of features, shape (n_test, n_features); the bundle keeps a few.
+    rule
+        When its signals are worth trading.
     """
 
     evaluation: EvaluationReport
     model: SignalModel
     selection: FeatureSelection
     golden: Floats
+    rule: DecisionRule
 
 
 def run_experiment(
@@ -139,13 +127,16 @@ def run_experiment(
     with threadpool_limits(1):  # threads that wait for each other cost more than they give
         with watch.stage("features"):
             frame = compute_features(candles, selection.features)
-            dataset = build_dataset(frame, labels or direction_labels(candles, settings.horizon, settings.ties))
+            known = labels or direction_labels(candles, settings.horizon, settings.ties)
+            dataset = build_dataset(frame, known)
         learned = learn(settings, dataset, tell, watch)
+        with watch.stage("audit"):
+            folds = {"holdout": learned.test_folds, settings.validation: learned.folds}
+            audit = quick_audit(frame, selection.features, known, dataset, folds, seed=settings.seed)
         with watch.stage("evaluate"):
             tell("evaluation", 0, 1)
-            evaluation = judge(
-                settings, gathered, learned, {**_describe_run(settings, selection, learned), "command": command}
-            )
+            described = {**_describe_run(settings, selection, learned), "command": command}
+            evaluation, rule = judge(settings, gathered, learned, audit, described)
             tell("evaluation", 1, 1)
     evaluation.metrics["seconds"] = watch.seconds
     model = SignalModel(
@@ -153,51 +144,63 @@ def run_experiment(
         dataset.feature_names,
         _describe_model(settings, candles, learned.selected),
     )
-    return RunResult(evaluation, model, selection, dataset.X[learned.split.test])
+    return RunResult(evaluation, model, selection, dataset.X[learned.split.test], rule)
 
 
 def learn(settings: Settings, dataset: Dataset, tell: OnProgress, watch: Stopwatch) -> Learned:
-    """Cross-validate, choose by the folds, and fit every model on the whole training side."""
+    """Cross-validate, choose by the folds, and fit every model for the test rows and those to come."""
     engine = choose_engine(settings.engine)
     options = TrainingOptions(settings.outliers, settings.seed, settings.trees, engine, settings.jobs)
     split = holdout(dataset, settings.test_share)
-    folds = time_series_folds(dataset, split.train, settings.folds)
+    folds = make_folds(dataset, split.train, FoldOptions.of(settings))
     with watch.stage("cv"):
         validation = cross_validate(
             settings.models, dataset, folds, options, lambda done, total: tell("cross-validation", done, total)
         )
         selected = select_model(validation, settings.select_by)
-    plain = TrainingOptions(settings.outliers, settings.seed, settings.trees, "plain")
-    estimators = {}
-    with watch.stage("fit"), parallel_config("threading", n_jobs=settings.jobs):
+    with watch.stage("fit"):
+        test_folds = _test_folds(settings, dataset, split)
+        fitted = _fit(settings, dataset, split, test_folds, tell)
+    return Learned(
+        dataset=dataset,
+        split=split,
+        folds=tuple(folds),
+        validation=validation,
+        estimators={name: walk.estimator for name, walk in fitted.items()},
+        test_p_up={name: walk.p_up for name, walk in fitted.items()},
+        selected=selected,
+        engine=engine,
+        test_folds=tuple(test_folds),
+    )
+
+
+def _test_folds(settings: Settings, dataset: Dataset, split: Fold) -> list[Fold]:
+    if settings.refit_every is None:
+        return [split]
+    return refit_folds(dataset, split, settings.refit_every, settings.train_candles, settings.embargo)
+
+
+def _fit(
+    settings: Settings, dataset: Dataset, split: Fold, test_folds: list[Fold], tell: OnProgress
+) -> dict[str, WalkForward]:
+    """Fit every model for the test rows: models side by side where each is fitted once, else fits side by side."""
+    once = len(test_folds) == 1
+    options = TrainingOptions(settings.outliers, settings.seed, settings.trees, "plain", 1 if once else settings.jobs)
+    fitted: dict[str, WalkForward] = {}
+    with parallel_config("threading", n_jobs=settings.jobs):
         for done, name in enumerate(settings.models, start=1):
-            estimators[name] = fit_model(name, dataset, split.train, plain)
+            fitted[name] = walk_forward_predict(name, dataset, test_folds, options)
             tell("final fits", done, len(settings.models))
-    return Learned(dataset, split, validation, estimators, selected, engine)
+    return fitted
 
 
 def judge(
-    settings: Settings, gathered: GatheredCandles, learned: Learned, described: dict[str, Any]
-) -> EvaluationReport:
-    """Score what was learned on the test rows, beside the baselines, before and after the fee."""
+    settings: Settings, gathered: GatheredCandles, learned: Learned, audit: LeakageReport, described: dict[str, Any]
+) -> tuple[EvaluationReport, DecisionRule]:
+    """Score what was learned on the test rows, beside the baselines, before and after costs; and how it would trade."""
     dataset, split, selected = learned.dataset, learned.split, learned.selected
-    test_X = dataset.X[split.test]
-    p_up = {name: estimator.predict_proba(test_X)[:, 1] for name, estimator in learned.estimators.items()}
-    equity = signal_equity(
-        dataset.candles,
-        dataset.position[split.test],
-        p_up[selected],
-        10.0 if settings.fee_bps is None else settings.fee_bps,
-    )
-    moved = ~dataset.tie[split.test]
-    importances = permutation_importance(
-        learned.estimators[selected],
-        test_X[moved],
-        dataset.y[split.test][moved],
-        dataset.feature_names,
-        seed=settings.seed,
-        n_jobs=settings.jobs,
-    )
+    said = make_forecasts(learned)
+    money = backtest_forecasts(settings, learned, said)
     origin = {
         "source": gathered.source,
         "synthetic": gathered.synthetic,
@@ -212,19 +215,48 @@ def judge(
         "settings": described,
         "versions": library_versions(),
         "selected": selected,
-        "models": {name: model_scores(learned.validation, name, dataset, split, p_up[name]) for name in p_up},
-        "baselines": score_baselines(dataset, split),
-        "economics": equity.summary,
+        "validation": describe_folds(dataset, learned.folds, settings.validation),
+        **score_forecasts(learned, said, settings.seed),
+        "economics": money.followed.summary,
+        "decision": money.decision(selected),
+        "breakeven": break_even(dataset.candles[: int(dataset.span_end[split.train[-1]]) + 1], money.costs).to_dict(),
+        "audit": audit.to_dict(),
     }
-    metrics["verdict"] = verdict(metrics)
-    predictions = prediction_table(dataset, learned.validation, split, p_up)
-    return EvaluationReport(without_nan(metrics), predictions, dataset.candles, importances, equity.curve)
+    trials = record_trials(settings, learned, money, metrics)
+    metrics["trials"] = None if trials is None else trials.to_dict()
+    metrics["verdict"] = verdict(without_nan(metrics))
+    return (
+        EvaluationReport(
+            without_nan(metrics),
+            prediction_table(dataset, learned.validation, split, said.p_up, said.p_moved),
+            dataset.candles,
+            _importances(settings, learned),
+            money.followed.curve,
+            money.decided[selected].curve,
+        ),
+        money.rules[selected],
+    )
+
+
+def _importances(settings: Settings, learned: Learned) -> tuple[Importance, ...]:
+    dataset, test = learned.dataset, learned.split.test
+    moved = test[~dataset.tie[test]]
+    return permutation_importance(
+        learned.estimators[learned.selected],
+        dataset.X[moved],
+        dataset.y[moved],
+        dataset.feature_names,
+        seed=settings.seed,
+        n_jobs=settings.jobs,
+    )
 
 
 def _describe_run(settings: Settings, selection: FeatureSelection, learned: Learned) -> dict[str, Any]:
     """Return the settings that decide the numbers."""
     described = selection.describe()
-    names = ("horizon", "ties", "outliers", "folds", "test_share", "select_by", "seed", "trees", "fee_bps")
+    names = ("horizon", "ties", "outliers", "validation", "folds", "test_groups", "refit_every", "train_candles")
+    names += ("embargo", "test_share", "select_by", "seed", "trees", "costs", "fee_bps", "half_spread_bps", "slippage")
+    names += ("latency_candles", "sizing", "hold")
     return {
         **{name: getattr(settings, name) for name in names},
         "lookback_candles": settings.lookback_candles,

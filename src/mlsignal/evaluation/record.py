@@ -67,16 +67,23 @@ def describe_rows(dataset: Dataset, split: Fold) -> dict[str, Any]:
 
 
 def prediction_table(
-    dataset: Dataset, validation: CrossValidation, split: Fold, test_p_up: Mapping[str, Floats]
+    dataset: Dataset,
+    validation: CrossValidation,
+    split: Fold,
+    test_p_up: Mapping[str, Floats],
+    test_p_moved: Mapping[str, Floats],
 ) -> pl.DataFrame:
-    """Return every out-of-sample probability: one row a candle, fold ("1".. or "test") and model."""
+    """Return every out-of-sample probability: one row a candle, fold ("1".. or "test") and model.
+
+    `p_moved`, the calibrated P(up | moves), is null in the folds: its calibration was fitted on them.
+    """
     parts = [
-        (name, str(number), result.rows, result.p_up)
+        (name, str(number), result.rows, result.p_up, np.full(len(result.rows), np.nan))
         for name, results in validation.results.items()
         for number, result in enumerate(results, start=1)
     ]
-    parts += [(name, TEST, split.test, p_up) for name, p_up in test_p_up.items()]
-    lengths = [len(rows) for _, _, rows, _ in parts]
+    parts += [(name, TEST, split.test, p_up, test_p_moved[name]) for name, p_up in test_p_up.items()]
+    lengths = [len(part[2]) for part in parts]
     rows = np.concatenate([part[2] for part in parts])
     position = dataset.position[rows]
     return pl.DataFrame(
@@ -87,6 +94,7 @@ def prediction_table(
             "fold": np.repeat([part[1] for part in parts], lengths),
             "model": np.repeat([part[0] for part in parts], lengths),
             "p_up": np.concatenate([part[3] for part in parts]),
+            "p_moved": pl.Series(np.concatenate([part[4] for part in parts])).fill_nan(None),
             "label": dataset.y[rows],
             "tie": dataset.tie[rows],
         }

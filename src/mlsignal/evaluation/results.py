@@ -36,14 +36,16 @@ class EvaluationReport:
     metrics
         The content of metrics.json, `schema_version` 1; see docs/reference/metrics.md.
     predictions
-        symbol, open_time, close_time, fold ("1".. or "test"), model, p_up, label, tie: one row a candle, fold and
-        model.
+        symbol, open_time, close_time, fold ("1".. or "test"), model, p_up, p_moved (test rows only), label, tie: one row
+        a candle, fold and model.
     candles
         The candles that the run used.
     importances
         Of the selected model, the most important first.
     equity
-        Of the selected model over the test span: time (UTC), gross, net, buy_and_hold, each starting near 1.
+        Of the selected model over the test span, every signal followed: the curve of a `BacktestResult`.
+    decided
+        The same where it trades only what is worth its cost.
     """
 
     metrics: dict[str, Any]
@@ -51,3 +53,4 @@ class EvaluationReport:
     candles: Candles
     importances: tuple[Importance, ...]
     equity: pl.DataFrame
+    decided: pl.DataFrame

@@ -160,6 +160,8 @@ def _overfitting(returns: Floats, n_trials: int) -> tuple[Overfitting | None, st
         return None, "this is the only configuration that was tried over this time"
     if returns.shape[1] < 2:
         return None, f"of {n_trials} trials none other was tested on at least {COVERED:.0%} of the same time"
+    if np.count_nonzero(np.ptp(returns, axis=0) > 0) < 2:
+        return None, "fewer than 2 of the trials traded at all"
     try:
         return probability_of_overfitting(returns), None
     except DataError:

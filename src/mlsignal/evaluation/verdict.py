@@ -93,11 +93,11 @@ def _ranking(name: str, scores: Mapping[str, Any]) -> str:
 
 def _loss(metrics: Mapping[str, Any]) -> str:
     found = _of_selected(metrics, "significance") or {}
-    against = found.get("log_loss_against") or {}
+    against = found.get("against") or {}
     if not against:
         return "its log loss was compared with nothing."
     hardest = max(against, key=lambda name: against[name]["p"])
-    gain = against[hardest]["gain"]
+    gain = -against[hardest]["difference"]
     told = f"{abs(gain) * 1000:.2f} thousandths of a nat {'better' if gain > 0 else 'worse'} than"
     return f"its calibrated log loss is {told} the hardest baseline ({_words(hardest)})."
 
@@ -111,7 +111,7 @@ def _p_values(metrics: Mapping[str, Any], predictive: Mapping[str, Any]) -> str:
 def _certainty(metrics: Mapping[str, Any]) -> str:
     """Say how large an edge would have had to be to be seen, where none was."""
     found = _of_selected(metrics, "significance") or {}
-    error = found.get("auc_standard_error")
+    error = found.get("standard_error")
     if error is None or (found.get("p_adjusted") or 0) < LEVEL:
         return ""
     return (
@@ -155,10 +155,19 @@ def _tried(metrics: Mapping[str, Any]) -> str:
     n = trials.get("n_trials")
     if not n:
         return ""
-    told = f"{n:,} configuration{'s' if n > 1 else ''} evaluated on this market and span so far"
-    overfitting = trials.get("pbo")
+    told = f"{n:,} model{'s' if n > 1 else ''} and settings evaluated on this market and time so far"
+    overfitting = (trials.get("pbo") or {}).get("pbo")
     probability = f"; probability of backtest overfitting {overfitting:.2f}" if overfitting is not None else ""
-    return f"Tried: {told}, this run's among them{probability}."
+    return f"Tried: {told}, this run's among them{probability}.{_if_all_counted(metrics, n)}"
+
+
+def _if_all_counted(metrics: Mapping[str, Any], n_trials: int) -> str:
+    """Say so where a claim would not survive a correction for everything that was tried."""
+    found = _of_selected(metrics, "significance") or {}
+    p = found.get("p")
+    if p is None or not found["p_adjusted"] < LEVEL <= min(p * n_trials, 1.0):
+        return ""
+    return f" Corrected for all of these, p {_p(min(p * n_trials, 1.0))}: the claim would not stand."
 
 
 def _leakage_warning(metrics: Mapping[str, Any]) -> str:
