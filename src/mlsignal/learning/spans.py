@@ -102,13 +102,19 @@ def separate(
     if not len(test):
         return train, 0, 0
     overlapping = _touches(spans, train, test, 0, 0)
-    near = _touches(spans, train, test, ahead, behind)
-    return train[~near], int(overlapping.sum()), int((near & ~overlapping).sum())
+    near = _touches(spans, train, test, ahead, behind) if ahead or behind else overlapping
+    count = len(train) - int(near.sum())
+    at_the_end = bool(near[count:].all())  # a slice then, not a copy: a year of daily folds would be a gigabyte
+    purged = int(overlapping.sum())
+    return train[:count] if at_the_end else train[~near], purged, len(train) - count - purged
 
 
 def _touches(spans: LabelSpans, train: Times, test: Times, ahead: int, behind: int) -> npt.NDArray[np.bool_]:
     """Flag training rows [a, b] for which some test row [c, d] has c - ahead <= b and d + behind >= a."""
+    first = spans.position[test[0]]
+    if not len(train) or spans.position[train[-1]] <= first:  # then d >= a for every pair, and the least c decides
+        return np.asarray(spans.span_end[train] >= first - ahead, dtype=np.bool_)
     furthest = np.maximum.accumulate(spans.span_end[test])
     count = np.searchsorted(spans.position[test], spans.span_end[train] + ahead, side="right")
     reached = furthest[np.maximum(count - 1, 0)] + behind >= spans.position[train]
-    return (count > 0) & reached
+    return np.asarray((count > 0) & reached, dtype=np.bool_)

@@ -1,0 +1,160 @@
+"""Gradient-boosted trees trained by LightGBM, and handed out as scikit-learn's own."""
+
+from copy import copy
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import GradientBoostingClassifier
+from sklearn.tree._tree import Tree
+
+from mlsignal.candles import Floats
+from mlsignal.errors import MissingExtraError
+from mlsignal.metrics import Labels01
+
+N_BINS = 63
+"""Bins of a feature; LightGBM's own 255 take half as long again and rank alike."""
+N_ROWS_FOR_BINS = 10_000
+"""Rows, drawn with the seed, whose quantiles bound the bins: more of them cost time and move the bounds little."""
+
+
+class BoostedTrees:
+    """Fits boosted trees, both classes weighing the same, on one thread; equal for equal rows and seed.
+
+    Parameters
+    ----------
+    n_trees, n_leaves
+        Trees, and the most leaves of each.
+    learning_rate
+        Share of each tree that is kept.
+    min_leaf_rows
+        Least rows of a leaf.
+    seed
+        Of the random numbers.
+
+    Notes
+    -----
+    What is handed out knows nothing of LightGBM: a model file then holds plain numbers that can be checked, where a
+    booster's text would be read by compiled code, and whoever predicts needs no extra. Training takes the features as
+    float32, as all of scikit-learn's trees do when they predict: so both decide every row alike.
+    """
+
+    def __init__(
+        self,
+        *,
+        n_trees: int = 100,
+        n_leaves: int = 31,
+        learning_rate: float = 0.05,
+        min_leaf_rows: int = 20,
+        seed: int = 0,
+    ) -> None:
+        self.n_trees = n_trees
+        self.n_leaves = n_leaves
+        self.learning_rate = learning_rate
+        self.min_leaf_rows = min_leaf_rows
+        self.seed = seed
+
+    def fit(self, X: Floats, y: Labels01) -> GradientBoostingClassifier:
+        """Fit and return a classifier that takes the features as they are; errors as of `fit_booster`."""
+        return as_scikit_learn(self.fit_booster(X, y), X.shape[1], self.n_leaves)
+
+    def fit_booster(self, X: Floats, y: Labels01) -> Any:
+        """Fit and return a `lightgbm.Booster` of float32 features.
+
+        Raises
+        ------
+        MissingExtraError
+            If LightGBM is not installed.
+        """
+        lightgbm = load_lightgbm()
+        ups = int(np.count_nonzero(y))
+        weight = len(y) / (2 * np.where(y == 1, ups, len(y) - ups))
+        parameters = {
+            "objective": "binary",
+            "num_leaves": self.n_leaves,
+            "learning_rate": self.learning_rate,
+            "min_data_in_leaf": self.min_leaf_rows,
+            "max_bin": N_BINS,
+            "bin_construct_sample_cnt": N_ROWS_FOR_BINS,
+            "force_row_wise": True,  # which of two ways is faster would be tried out anew in every fit
+            "deterministic": True,
+            "num_threads": 1,  # threads that wait for each other cost more than they give
+            "use_missing": False,
+            "seed": self.seed,
+            "verbose": -1,
+        }
+        rows = lightgbm.Dataset(np.ascontiguousarray(X, dtype=np.float32), y, weight=weight, params=parameters)
+        return lightgbm.train(parameters, rows, num_boost_round=self.n_trees)
+
+
+def load_lightgbm() -> Any:
+    """Import LightGBM, which takes a second or more: early, where a job will need it.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    try:
+        import lightgbm  # noqa: PLC0415  # optional extra
+    except ImportError:
+        raise MissingExtraError.for_extra("the model lightgbm", "boost") from None
+    return lightgbm
+
+
+def as_scikit_learn(booster: Any, n_features: int, n_leaves: int) -> GradientBoostingClassifier:
+    """Return scikit-learn's classifier that consists of a booster's trees.
+
+    Parameters
+    ----------
+    booster
+        A `lightgbm.Booster` of the objective binary, of numbers without missing values.
+    n_features
+        Columns it was fitted on.
+    n_leaves
+        The most leaves of a tree, for the record.
+
+    Notes
+    -----
+    Both add up the values of one leaf a tree, in order, and take the logistic function of the sum. LightGBM's values
+    include the learning rate and, in the first tree, the mean: so the rate is 1 here, and the start 0.
+    """
+    model = GradientBoostingClassifier(n_estimators=1, max_depth=1, init="zero", learning_rate=1.0)
+    model.fit(np.zeros((2, n_features), dtype=np.float32), [0, 1])
+    pattern = model.estimators_[0, 0]
+    members = []
+    for block in booster.model_to_string(importance_type="split").split("\nTree=")[1:]:
+        lines = dict(line.split("=", 1) for line in block.partition("\n\n")[0].splitlines()[1:])
+        member = copy(pattern)
+        member.tree_ = _tree(lines, pattern.tree_)
+        members.append([member])
+    model.estimators_ = np.array(members, dtype=object)
+    model.n_estimators_ = len(members)
+    model.set_params(n_estimators=len(members), max_depth=None, max_leaf_nodes=n_leaves)
+    del model.train_score_  # of the two rows above
+    return model
+
+
+def _tree(lines: dict[str, str], pattern: Tree) -> Tree:
+    """Build a tree from the lines of LightGBM's text, inner nodes first, through the protocol that pickles trees."""
+    inner = int(lines["num_leaves"]) - 1
+    nodes = np.zeros(2 * inner + 1, dtype=pattern.__getstate__()["nodes"].dtype)
+    nodes["left_child"][inner:] = nodes["right_child"][inner:] = -1
+    nodes["feature"][inner:] = nodes["threshold"][inner:] = -2
+    values = np.zeros((len(nodes), 1, 1))
+    values[inner:, 0, 0] = _numbers(lines["leaf_value"])
+    if inner:
+        nodes["feature"][:inner] = _numbers(lines["split_feature"])
+        nodes["threshold"][:inner] = _numbers(lines["threshold"])
+        for side in ("left_child", "right_child"):
+            children = _numbers(lines[side]).astype(np.int64)
+            nodes[side][:inner] = np.where(children < 0, inner + ~children, children)
+        samples = np.concatenate([_numbers(lines["internal_count"]), _numbers(lines["leaf_count"])])
+        nodes["n_node_samples"] = nodes["weighted_n_node_samples"] = samples
+    build, arguments, state = pattern.__reduce__()
+    tree = build(*arguments)
+    tree.__setstate__({**state, "max_depth": inner, "node_count": len(nodes), "nodes": nodes, "values": values})
+    return tree
+
+
+def _numbers(text: str) -> Floats:
+    return np.array(text.split(" "), dtype=np.float64)

@@ -1,0 +1,122 @@
+"""Walk-forward prediction: a model fitted anew for every fold, and the rows that each fit serves."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from threadpoolctl import threadpool_limits
+
+from mlsignal.candles import Floats, Times
+from mlsignal.dataset import Dataset
+from mlsignal.learning.splits import Fold
+from mlsignal.learning.training import TrainingOptions, fit_model
+
+Progress = Callable[[int, int], None]
+Rows = slice | Times
+
+TASKS_A_JOB = 16
+"""Tasks that each worker gets: more would cost their sending, fewer leave a worker idle at the end."""
+
+
+@dataclass(frozen=True)
+class WalkForward:
+    """What the fits of a walk-forward said about the rows that they served.
+
+    Attributes
+    ----------
+    rows
+        Row numbers of the dataset, ascending, shape (n_rows,): the test rows of all folds.
+    p_up
+        Probability of up, each by the fit of its fold, shape (n_rows,).
+    fold
+        Number of each row's fold from 0, shape (n_rows,).
+    estimator
+        Of the last fold: the one that would serve the rows to come.
+    """
+
+    rows: Times
+    p_up: Floats
+    fold: Times
+    estimator: Any
+
+
+def walk_forward_predict(
+    name: str,
+    dataset: Dataset,
+    folds: Sequence[Fold],
+    options: TrainingOptions,
+    on_progress: Progress | None = None,
+) -> WalkForward:
+    """Fit a model on the training rows of each fold, and predict the fold's test rows with it.
+
+    Parameters
+    ----------
+    name
+        Of the model.
+    dataset
+        The rows.
+    folds
+        In the order of time, each row tested once, as from the scheme "walk_forward" or `refit_folds`.
+    options
+        How models are fitted. `n_jobs` fits run at a time, each on one thread. The numbers do not depend on it.
+    on_progress
+        Called with the fits done and their total.
+
+    Raises
+    ------
+    DataError
+        If the training rows of a fold are of one class only.
+    ConfigurationError
+        If there is no model of that name.
+
+    Notes
+    -----
+    Fits run in threads of this process, unless joblib's context names another backend: LightGBM and linear algebra
+    leave the interpreter's lock, so that processes are no faster, and take two seconds to start. With processes the
+    rows are mapped into memory once, not sent with every fit.
+    """
+    pieces = [(_compact(fold.train), _compact(fold.test)) for fold in folds]
+    tasks = _chunks(pieces, options.n_jobs)
+    parallel = Parallel(n_jobs=options.n_jobs, prefer="threads", return_as="generator", max_nbytes="100K")
+    found: list[Floats] = []
+    last: Any = None
+    with threadpool_limits(1):  # threads that wait for each other cost more than they give
+        for done in parallel(delayed(_fit_pieces)(name, dataset, task, options) for task in tasks):
+            found.extend(done[0])
+            last = done[1]
+            if on_progress is not None:
+                on_progress(len(found), len(folds))
+    sizes = [len(fold.test) for fold in folds]
+    rows = np.concatenate([fold.test for fold in folds])
+    return WalkForward(rows, np.concatenate(found), np.repeat(np.arange(len(folds)), sizes), last)
+
+
+def _fit_pieces(
+    name: str, dataset: Dataset, pieces: Sequence[tuple[Rows, Rows]], options: TrainingOptions
+) -> tuple[list[Floats], Any]:
+    """Return the probabilities of each piece, and the last estimator."""
+    threadpool_limits(1)  # for a process of its own, to its end; in this one the caller has set it, and undoes it
+    found: list[Floats] = []
+    estimator: Any = None
+    for train, test in pieces:
+        rows = np.arange(train.start, train.stop) if isinstance(train, slice) else train
+        estimator = fit_model(name, dataset, rows, options)
+        found.append(np.asarray(estimator.predict_proba(dataset.X[test])[:, 1], dtype=np.float64))
+    return found, estimator
+
+
+def _compact(rows: Times) -> Rows:
+    """Return consecutive rows as a slice, which is sent to a worker for nothing."""
+    first, last = int(rows[0]), int(rows[-1])
+    return slice(first, last + 1) if last - first + 1 == len(rows) else rows
+
+
+def _chunks(pieces: list[tuple[Rows, Rows]], n_jobs: int) -> list[list[tuple[Rows, Rows]]]:
+    """Cut the pieces into tasks, in order."""
+    if n_jobs == 1:
+        return [[piece] for piece in pieces]
+    edges = np.linspace(0, len(pieces), min(TASKS_A_JOB * n_jobs, len(pieces)) + 1).round().astype(int)
+    return [pieces[first:stop] for first, stop in pairwise(edges.tolist())]
