@@ -35,6 +35,26 @@ Features = Annotated[str | None, typer.Option(help="Feature sets, separated by c
 FeatureFile = Annotated[
     Path | None, typer.Option(help="Python file with features of your own (@feature); it is run as code.")
 ]
+CostsPreset = Annotated[
+    str | None,
+    typer.Option(
+        help="binance-spot, binance-spot-bnb, binance-futures, binance-futures-bnb, each also as NAME-maker (fills are "
+        "then not certain), or free.  [binance-spot]"
+    ),
+]
+FeeBps = Annotated[float | None, typer.Option(help="Fee of each side, basis points.  [the preset's]")]
+HalfSpreadBps = Annotated[float | None, typer.Option(help="Half the spread, basis points.  [the preset's]")]
+Slippage = Annotated[
+    float | None, typer.Option(help="Slippage of a side, as a share of one candle's volatility.  [the preset's]")
+]
+LatencyCandles = Annotated[int | None, typer.Option(help="Candles that an order is late beyond the next open.  [0]")]
+HoldRule = Annotated[
+    str | None,
+    typer.Option(help="signal (follow it), flip (until an opposite one) or horizon (that of the label).  [signal]"),
+]
+SizingRule = Annotated[
+    str | None, typer.Option(help="fixed, or volatility (aim at a constant one, without leverage).  [fixed]")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, nothing else.")]
 
 
