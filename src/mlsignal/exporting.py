@@ -70,7 +70,11 @@ def write_run(result: RunResult, directory: Path, watch: Stopwatch) -> None:
         evaluation.predictions.write_parquet(directory / "predictions.parquet")
         joblib.dump(result.model, directory / "best_model.pkl")
         write_bundle(
-            directory / "model.mlsignal", result.model, result.selection, _bundle_facts(metrics), result.golden
+            directory / "model.mlsignal",
+            result.model,
+            result.selection,
+            {**_bundle_facts(metrics), "decision": result.rule.to_dict()},
+            result.golden,
         )
     with watch.stage("report"):
         write_report(evaluation, directory)

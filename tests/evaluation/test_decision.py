@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mlsignal.evaluation.decision import DecisionRule, follow
+from mlsignal.evaluation.decision import DecisionRule
 from mlsignal.learning.calibration import Calibration
 
 IDENTITY = Calibration(slope=1.0, intercept=0.0, n=1)
@@ -27,7 +27,3 @@ def test_decision_counts_on_larger_moves_where_volatility_is_larger():
 def test_decision_rule_survives_its_dictionary():
     rule = DecisionRule(Calibration(0.7, -0.1, 12), 1.3)
     assert DecisionRule.from_dict(rule.to_dict()) == rule
-
-
-def test_follow_is_flat_at_one_half_only():
-    np.testing.assert_array_equal(follow(np.array([0.2, 0.5, 0.8, np.nan])), [-1, 0, 1, np.nan])

@@ -13,25 +13,26 @@ from typing import Annotated
 
 import typer
 
+from mlsignal.apps import audit_cli, backtest_cli, breakeven_cli, compare_cli
 from mlsignal.apps.candles_cli import candles_app
 from mlsignal.apps.lean import lean_imports
 from mlsignal.apps.options import (
     AllowStale,
     ArchiveUrl,
     BaseUrl,
-    Costs,
+    CostsPreset,
     FeatureFile,
     Features,
     FeeBps,
     HalfSpreadBps,
-    Hold,
+    HoldRule,
     Horizon,
     IntervalName,
     Json,
     LatencyCandles,
     Lookback,
     MaxAge,
-    Sizing,
+    SizingRule,
     Slippage,
     Source,
     StoreFolder,
@@ -70,6 +71,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(candles_app, name="candles")
+app.command(epilog="Example: mlsignal audit --source btc.parquet --feature-file own.py --null-seeds 20")(
+    audit_cli.audit
+)
+app.command(epilog=backtest_cli.EPILOG)(backtest_cli.backtest)
+app.command(epilog=breakeven_cli.EPILOG)(breakeven_cli.breakeven)
+app.command(epilog="Example: mlsignal compare runs/btc runs/btc-rich")(compare_cli.compare)
 
 
 def _version(asked: bool) -> None:
@@ -145,13 +152,13 @@ def run(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of every random number.  [0]")] = None,
     jobs: Annotated[int | None, typer.Option(help="Fits at a time.  [cores]")] = None,
-    costs: Costs = None,
+    costs: CostsPreset = None,
     fee_bps: FeeBps = None,
     half_spread_bps: HalfSpreadBps = None,
     slippage: Slippage = None,
     latency_candles: LatencyCandles = None,
-    sizing: Sizing = None,
-    hold: Hold = None,
+    sizing: SizingRule = None,
+    hold: HoldRule = None,
     trials: Trials = None,
     output: Annotated[Path | None, typer.Option(help="Folder of the run.  [runs/TIME-SYMBOL-INTERVAL]")] = None,
     json: Json = False,

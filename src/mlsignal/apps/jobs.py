@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from mlsignal.apps.messages import print_note
+from mlsignal.apps.messages import SYNTHETIC_NOTE, print_note
 from mlsignal.apps.terminal import StageProgress, output, print_json, print_scores, print_table
 from mlsignal.config import Settings
 from mlsignal.errors import ConfigurationError
@@ -26,7 +26,6 @@ __all__ = [
     "show_run",
 ]
 
-SYNTHETIC_NOTE = "SYNTHETIC market: no price here was ever paid"
 SHOWN_ROWS = 10
 
 

@@ -2,6 +2,8 @@
 
 import sys
 
+SYNTHETIC_NOTE = "SYNTHETIC market: no price here was ever paid"
+
 
 def print_error(message: str) -> None:
     """Print an error as one line."""

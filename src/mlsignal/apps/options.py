@@ -36,24 +36,25 @@ FeatureFile = Annotated[
     Path | None, typer.Option(help="Python file with features of your own (@feature); it is run as code.")
 ]
 Horizon = Annotated[int | None, typer.Option(help="Candles ahead to foresee.  [1]")]
-Costs = Annotated[
+CostsPreset = Annotated[
     str | None,
     typer.Option(
-        help="What trading costs: binance-spot, binance-spot-bnb, binance-futures, ..., free.  [binance-spot]"
+        help="binance-spot, binance-spot-bnb, binance-futures, binance-futures-bnb, each also as NAME-maker (fills are "
+        "then not certain), or free.  [binance-spot]"
     ),
 ]
 FeeBps = Annotated[float | None, typer.Option(help="Fee of each side, basis points.  [the preset's]")]
 HalfSpreadBps = Annotated[float | None, typer.Option(help="Half the spread, basis points.  [the preset's]")]
 Slippage = Annotated[
-    float | None, typer.Option(help="Slippage of each side, a share of one candle's volatility.  [the preset's]")
+    float | None, typer.Option(help="Slippage of a side, as a share of one candle's volatility.  [the preset's]")
 ]
-LatencyCandles = Annotated[int | None, typer.Option(help="Candles that a fill comes later than the next open.  [0]")]
-Sizing = Annotated[str | None, typer.Option(help="fixed, or volatility (a constant risk).  [fixed]")]
-Hold = Annotated[
+LatencyCandles = Annotated[int | None, typer.Option(help="Candles that an order is late beyond the next open.  [0]")]
+HoldRule = Annotated[
     str | None,
-    typer.Option(
-        help="Hold a position while its signal lasts (signal), to an opposite one (flip), or horizon.  [signal]"
-    ),
+    typer.Option(help="signal (follow it), flip (until an opposite one) or horizon (that of the label).  [signal]"),
+]
+SizingRule = Annotated[
+    str | None, typer.Option(help="fixed, or volatility (aim at a constant one, without leverage).  [fixed]")
 ]
 Trials = Annotated[
     Path | None, typer.Option(help="Folder of the log of all that was ever evaluated.  [the platform's state folder]")

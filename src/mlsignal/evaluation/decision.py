@@ -61,8 +61,3 @@ class DecisionRule:
     def from_dict(cls, told: dict[str, Any]) -> Self:
         """Return the rule that `to_dict` told."""
         return cls(Calibration(**told["calibration"]), float(told["move_per_volatility"]))
-
-
-def follow(score: Floats) -> Floats:
-    """Return the target that follows every score: 1 above one half, -1 below, 0 at it; NaN where there is none."""
-    return np.sign(score - 0.5)

@@ -10,8 +10,9 @@ from mlsignal.config import Settings
 from mlsignal.evaluation.backtest import BacktestResult, run_backtest
 from mlsignal.evaluation.bootstrap import automatic_block_length, plan_resampling
 from mlsignal.evaluation.costs import Costs, choose_costs, recent_volatility
-from mlsignal.evaluation.decision import DecisionRule, follow
+from mlsignal.evaluation.decision import DecisionRule
 from mlsignal.evaluation.forecasts import Forecasts
+from mlsignal.evaluation.positions import sign_targets
 from mlsignal.evaluation.resampled_scores import COVERAGE_FACTOR, resample_sharpe
 from mlsignal.evaluation.significance import p_above
 from mlsignal.learning.learned import Learned
@@ -95,7 +96,7 @@ def backtest_forecasts(settings: Settings, learned: Learned, said: Forecasts) ->
     return Money(
         costs,
         rules,
-        trade(follow(said.p_up[learned.selected])),
+        trade(sign_targets(said.p_up[learned.selected])),
         decided,
         _p_of_earning(selected, settings.seed),
         float(round_trip.mean()),

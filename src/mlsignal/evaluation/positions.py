@@ -16,6 +16,17 @@ TARGET_VOLATILITY = 0.4
 """Yearly volatility that `volatility` sizing aims at; that of BTCUSDT is mostly .4 to .8."""
 
 
+def sign_targets(p_up: Floats) -> Floats:
+    """Return the target of each probability of up: 1 above .5, -1 below, 0 at .5; NaN stays NaN; shape (n,).
+
+    Examples
+    --------
+    >>> sign_targets(np.array([0.7, 0.5, 0.4, np.nan]))
+    array([ 1.,  0., -1., nan])
+    """
+    return np.sign(p_up - 0.5)
+
+
 @dataclass(frozen=True)
 class Runs:
     """Stretches of candles over which one exposure is wanted, one after the other and without a break between them.
