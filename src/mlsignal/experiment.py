@@ -38,6 +38,13 @@ from mlsignal.learning.splits import Fold, holdout
 from mlsignal.learning.training import TrainingOptions, cross_validate, select_model
 from mlsignal.version import __version__
 
+_DECISIVE = (
+    *("horizon", "ties", "outliers", "validation", "folds", "test_groups", "refit_every", "train_candles", "embargo"),
+    *("test_share", "select_by", "seed", "trees"),
+    *("costs", "fee_bps", "half_spread_bps", "slippage", "latency_candles", "sizing", "hold"),
+)
+"""Settings that decide the numbers."""
+
 OnProgress = Callable[[str, int, int], None]
 """Called with a stage's name, the steps done and their total."""
 
@@ -254,11 +261,8 @@ def _importances(settings: Settings, learned: Learned) -> tuple[Importance, ...]
 def _describe_run(settings: Settings, selection: FeatureSelection, learned: Learned) -> dict[str, Any]:
     """Return the settings that decide the numbers."""
     described = selection.describe()
-    names = ("horizon", "ties", "outliers", "validation", "folds", "test_groups", "refit_every", "train_candles")
-    names += ("embargo", "test_share", "select_by", "seed", "trees", "costs", "fee_bps", "half_spread_bps", "slippage")
-    names += ("latency_candles", "sizing", "hold")
     return {
-        **{name: getattr(settings, name) for name in names},
+        **{name: getattr(settings, name) for name in _DECISIVE},
         "lookback_candles": settings.lookback_candles,
         "models": list(settings.models),
         "features": list(settings.features),

@@ -80,7 +80,7 @@ def _cells(row: BreakEven) -> list[str]:
 
 def _draw(gathered: GatheredCandles, rows: list[dict[str, object]], figure: Path) -> None:
     metrics = {"breakeven": rows, "data": {"synthetic": gathered.synthetic}}
-    story = Story(EvaluationReport(metrics, pl.DataFrame(), gathered.candles, (), pl.DataFrame()))
+    story = Story(EvaluationReport(metrics, pl.DataFrame(), gathered.candles, (), pl.DataFrame(), pl.DataFrame()))
     for block in breakeven_section(story).blocks:
         if isinstance(block, Chart):
             text = block.wide.file(block.title, block.subtitle, fixed_colours(figure_style()), story.warning)
