@@ -110,19 +110,27 @@ def test_lookback_declared_far_too_long_is_a_warning(tmp_path: Path, market: Can
     assert "declares 200 candles and gives the same from 100" in found[0].explanation
 
 
-def test_rounding_remembered_is_a_warning_and_memory_is_a_leak(tmp_path: Path) -> None:
-    candles = make_candles(3_000)
+@pytest.mark.parametrize(("spike", "severity"), [(1e10, "warning"), (1e14, "leak")])
+def test_rounding_remembered_is_a_warning_until_it_can_be_learnt_from(
+    spike: float, severity: str, tmp_path: Path
+) -> None:
+    plain = make_candles(3_000)
+    candles = with_values(plain, volume=np.append(spike, plain.volume[1:]))
     code = """
 @feature(lookback=10)
 def summed(candles):
-    total = np.concatenate([[0.0], np.cumsum(candles.volume * 1e6)])
+    total = np.cumsum(np.append(0.0, candles.volume))
     sums = np.full(len(candles), np.nan)
-    sums[9:] = (total[10:] - total[:-10]) / 1e6
-    return sums * {factor}
+    sums[9:] = total[10:] - total[:-10]
+    return sums
 """
-    rounding = findings_of(check_features(candles, load(tmp_path, code.format(factor="1e6"))))
-    assert {(item.culprit, item.severity) for item in rounding} <= {("summed", "warning")}
-    memory = findings_of(check_features(candles, load(tmp_path, CHEATING["endless_memory"])))
+    found = findings_of(check_features(candles, load(tmp_path, code)))
+    assert [(item.check, item.culprit, item.severity) for item in found] == [("lookback", "summed", severity)]
+    assert ("no more than rounding" in found[0].explanation) == (severity == "warning")
+
+
+def test_endless_memory_is_a_leak(tmp_path: Path, market: Candles) -> None:
+    memory = findings_of(check_features(market, load(tmp_path, CHEATING["endless_memory"])))
     assert {(item.check, item.severity) for item in memory} == {("lookback", "leak")}
 
 

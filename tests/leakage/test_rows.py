@@ -157,3 +157,18 @@ def test_quick_audit_passes_what_ships_and_names_what_cheats() -> None:
         report = quick_audit(frame, features, labels, rows, folds)
         assert report.culprits == culprits
         assert set(report.to_dict()) == {"checks", "findings"}
+
+
+def test_quick_audit_lets_a_feature_go_that_fails_on_its_sample() -> None:
+    candles = make_candles(6_000)
+
+    def needs_many(given: Candles) -> np.ndarray:
+        if len(given) < 5_000:
+            raise ValueError("too short")
+        return given.close
+
+    features = (*CLASSIC, Feature("needs_many", needs_many, {"needs_many": 1}))
+    frame, labels = compute_features(candles, features), direction_labels(candles)
+    rows = build_dataset(frame, labels)
+    # It is no function of its lookback of one candle: that is what it is named for.
+    assert quick_audit(frame, features, labels, rows, {"holdout": [holdout(rows)]}).culprits == ("needs_many",)

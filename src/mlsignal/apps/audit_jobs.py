@@ -5,9 +5,6 @@ from rich.text import Text
 from mlsignal.apps.terminal import StageProgress, output, print_json, print_table
 from mlsignal.audit import AuditReport, audit_run
 from mlsignal.config import Settings
-from mlsignal.learning.models import load_engine
-
-__all__ = ["audit_job", "load_engine", "show_audit"]
 
 
 def audit_job(settings: Settings, null_seeds: int, *, as_json: bool) -> None:

@@ -24,7 +24,7 @@ from mlsignal.leakage.positions import choose_positions, extreme_candles
 
 LOOKBACK = "lookback"
 ROUNDING = 1e-6
-"""What older candles may do to a value, as a share of its column's standard deviation, and be a warning only."""
+"""What older candles may do to a value, as a share of its column's interquartile range, and be a warning only."""
 SHORTEST_DOUBTED = 8
 """Lookbacks shorter than this are never called too long."""
 LOOKED_AT_AGAIN = 8
@@ -148,7 +148,8 @@ def _accuse(candles: Candles, audited: Audited, whole: Floats, column: _Column, 
             return Finding(PREFIXES, name, explanation)
     rows, alone = np.array(column.rows)[apart], np.array(column.alone)[apart]
     size = np.abs(whole[rows, column.place] - alone)
-    rounding = bool((size <= ROUNDING * np.nanstd(whole[:, column.place])).all())
+    quartiles = np.nanquantile(whole[:, column.place], [0.25, 0.75])  # a spike would stretch a standard deviation
+    rounding = bool((size <= ROUNDING * (quartiles[1] - quartiles[0])).all())
     explanation = (
         f"the value of {told_time(candles, int(rows[0]))} does not follow from the declared lookback of "
         f"{column.lookback} candles: {told_difference(float(whole[rows[0], column.place]), float(alone[0]))}"

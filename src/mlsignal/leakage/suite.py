@@ -61,6 +61,7 @@ def check_features(
     *,
     seed: int = 0,
     thoroughness: Thoroughness = THOROUGH,
+    forgiving: bool = False,
 ) -> tuple[CheckResult, ...]:
     """Hold features to what they declare: the past alone, a memory that ends, the same again.
 
@@ -74,6 +75,8 @@ def check_features(
         Of the candles looked at and of what is made up.
     thoroughness
         At how many places to look.
+    forgiving
+        Whether a feature that fails on these candles is left out, as on a sample of candles on which it did not.
 
     Returns
     -------
@@ -83,7 +86,7 @@ def check_features(
     Raises
     ------
     ConfigurationError
-        If a feature fails on the candles as they are.
+        If a feature fails on the candles as they are, unless `forgiving`.
     MissingColumnError
         If the candles lack a column that a feature reads.
     """
@@ -95,7 +98,7 @@ def check_features(
     if not audited.features:
         return (determinism,)
     unseen = check_unseen(stretch, audited, thoroughness.unseen, seed)
-    wholes = audited.wholes(candles)
+    wholes = audited.wholes(candles, audited.through_engine(candles) if forgiving else None)
     prefixes = check_prefixes(candles, audited, wholes, _positions(candles, audited, thoroughness.prefixes, seed, 6))
     future_positions = _positions(candles, audited, thoroughness.futures, seed, 7)
     future = check_future(candles, audited, wholes, future_positions, seed)
@@ -158,16 +161,11 @@ def quick_audit(
         As of `check_rows`.
     seed
         Of the sample.
-
-    Raises
-    ------
-    ConfigurationError
-        If a feature fails on a sample of the candles.
     """
     candles = frame.candles
     audited = Audited(tuple(features))
     sample = _sample(candles, audited.longest + QUICK_ROWS, seed)
-    results = list(check_features(sample, features, seed=seed, thoroughness=QUICK_SAMPLE))
+    results = list(check_features(sample, features, seed=seed, thoroughness=QUICK_SAMPLE, forgiving=True))
     results += check_lookbacks(candles, audited, audited.wholes(candles, frame.values), QUICK_WINDOWS, seed, halves=0)
     results += check_rows(frame, labels, dataset, folds, target_rows=QUICK_TARGET_ROWS)
     return LeakageReport(merge_checks(results))
