@@ -16,6 +16,7 @@ from mlsignal.config import Settings
 from mlsignal.dataset import Dataset, build_dataset
 from mlsignal.evaluation.breakeven import break_even
 from mlsignal.evaluation.decision import DecisionRule
+from mlsignal.evaluation.folds import describe_folds
 from mlsignal.evaluation.forecasts import make_forecasts
 from mlsignal.evaluation.importance import permutation_importance
 from mlsignal.evaluation.money import backtest_forecasts
@@ -139,7 +140,10 @@ def run_experiment(
         learned = learn(settings, dataset, tell, watch)
         with watch.stage("audit"):
             folds = {"holdout": learned.test_folds, settings.validation: learned.folds}
-            audit = quick_audit(frame, selection.features, known, dataset, folds, seed=settings.seed)
+            # Labels that were given are nobody's prices: the audit would accuse them, and rightly.
+            audit = (
+                None if labels else quick_audit(frame, selection.features, known, dataset, folds, seed=settings.seed)
+            )
         with watch.stage("evaluate"):
             tell("evaluation", 0, 1)
             described = {**_describe_run(settings, selection, learned), "command": command}
@@ -167,7 +171,7 @@ def learn(settings: Settings, dataset: Dataset, tell: OnProgress, watch: Stopwat
         selected = select_model(validation, settings.select_by)
     with watch.stage("fit"):
         test_folds = _test_folds(settings, dataset, split)
-        fitted = _fit(settings, dataset, split, test_folds, tell)
+        fitted = _fit(settings, dataset, test_folds, tell)
     return Learned(
         dataset=dataset,
         split=split,
@@ -187,9 +191,7 @@ def _test_folds(settings: Settings, dataset: Dataset, split: Fold) -> list[Fold]
     return refit_folds(dataset, split, settings.refit_every, settings.train_candles, settings.embargo)
 
 
-def _fit(
-    settings: Settings, dataset: Dataset, split: Fold, test_folds: list[Fold], tell: OnProgress
-) -> dict[str, WalkForward]:
+def _fit(settings: Settings, dataset: Dataset, test_folds: list[Fold], tell: OnProgress) -> dict[str, WalkForward]:
     """Fit every model for the test rows: models side by side where each is fitted once, else fits side by side."""
     once = len(test_folds) == 1
     options = TrainingOptions(settings.outliers, settings.seed, settings.trees, "plain", 1 if once else settings.jobs)
@@ -202,7 +204,11 @@ def _fit(
 
 
 def judge(
-    settings: Settings, gathered: GatheredCandles, learned: Learned, audit: LeakageReport, described: dict[str, Any]
+    settings: Settings,
+    gathered: GatheredCandles,
+    learned: Learned,
+    audit: LeakageReport | None,
+    described: dict[str, Any],
 ) -> tuple[EvaluationReport, DecisionRule]:
     """Score what was learned on the test rows, beside the baselines, before and after costs; and how it would trade."""
     dataset, split, selected = learned.dataset, learned.split, learned.selected
@@ -222,12 +228,12 @@ def judge(
         "settings": described,
         "versions": library_versions(),
         "selected": selected,
-        "validation": describe_folds(dataset, learned.folds, settings.validation),
+        "validation": describe_folds(dataset, learned.folds, settings.validation, embargo=settings.embargo, test=split),
         **score_forecasts(learned, said, settings.seed),
         "economics": money.followed.summary,
         "decision": money.decision(selected),
         "breakeven": break_even(dataset.candles[: int(dataset.span_end[split.train[-1]]) + 1], money.costs).to_dict(),
-        "audit": audit.to_dict(),
+        "audit": None if audit is None else audit.to_dict(),
     }
     trials = record_trials(settings, learned, money, metrics)
     metrics["trials"] = None if trials is None else trials.to_dict()

@@ -36,8 +36,8 @@ class EvaluationReport:
     metrics
         The content of metrics.json, `schema_version` 1; see docs/reference/metrics.md.
     predictions
-        symbol, open_time, close_time, fold ("1".. or "test"), model, p_up, p_moved (test rows only), label, tie: one row
-        a candle, fold and model.
+        symbol, open_time, close_time, fold ("1".. or "test"), model, p_up, p_moved (test rows only), label, tie: one
+        row a candle, fold and model.
     candles
         The candles that the run used.
     importances
