@@ -183,6 +183,7 @@ def test_folds_that_would_be_too_small_are_refused(options: FoldOptions, told: s
     [
         (FoldOptions("walkforward"), "Did you mean 'walk_forward'"),
         (FoldOptions("combinatorial", 5, test_groups=5), "between 1 and 4 of 5 groups, found 5"),
+        (FoldOptions("combinatorial", 30, test_groups=15), "15 of 30 groups make 155117520 folds, at most 1000"),
         (FoldOptions(folds=1), "folds: expected at least 2, found 1"),
         (FoldOptions("walk_forward", refit_every=0), "refit every: expected at least 1"),
         (FoldOptions("walk_forward", embargo=-1), "embargo: expected at least 0"),

@@ -59,6 +59,9 @@ class FoldOptions:
         )
 
 
+MOST_COMBINATIONS = 1_000
+"""Combinatorial folds beyond which nobody means it: 12 groups taken 6 at a time make 924."""
+
 Scheme = Callable[[LabelSpans, Times, FoldOptions], list[Fold]]
 """Cuts consecutive rows into folds."""
 FOLDS: dict[str, Scheme] = {}
@@ -218,6 +221,12 @@ def combinatorial(spans: LabelSpans, rows: Times, options: FoldOptions) -> list[
     Lopez de Prado (2018), Advances in Financial Machine Learning, section 12.3.
     """
     _refuse_groups(options.folds, options.test_groups)
+    count = comb(options.folds, options.test_groups)
+    if count > MOST_COMBINATIONS:
+        raise ConfigurationError(
+            f"test groups: {options.test_groups} of {options.folds} groups make {count} folds, at most "
+            f"{MOST_COMBINATIONS} are fitted; give fewer groups (--folds) or fewer of them a test (--test-groups)"
+        )
     groups = np.array_split(rows, options.folds)
     if len(groups[-1]) < MIN_TEST_ROWS:
         raise TooFewCandlesError(
