@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mlsignal.apps.jobs import SYNTHETIC_NOTE, run_job, show_run
-from mlsignal.apps.messages import print_note
+from mlsignal.apps.jobs import run_job, show_run
+from mlsignal.apps.messages import SYNTHETIC_NOTE, print_note
 from mlsignal.apps.terminal import output
 from mlsignal.candles import Interval
 from mlsignal.config import Settings
