@@ -5,7 +5,7 @@ import numpy as np
 from mlsignal.candles import Floats
 from mlsignal.report.axes import TWO_COLUMNS_FROM, Axis, Box, Key, Panel, axes, boxes, legend, linear_axis, log_axis
 from mlsignal.report.numbers import basis_points, finite, percent
-from mlsignal.report.story import Story
+from mlsignal.report.story import Story, look
 from mlsignal.report.svg import Drawing
 
 SMALLEST_BPS = 1e-3
@@ -17,12 +17,11 @@ def breakeven_rows(story: Story) -> list[dict[str, float]]:
     found = story.look("breakeven")
     rows = []
     for row in found if isinstance(found, (list, tuple)) else ():
-        numbers = {key: finite(row.get(key)) for key in ("horizon", "mean_move", "round_trip_cost", "accuracy_needed")}
+        numbers = {key: finite(look(row, key)) for key in ("horizon", "mean_move", "round_trip_cost")}
         known = {key: value for key, value in numbers.items() if value is not None}
-        if len(known) >= 3 and "accuracy_needed" not in known:
-            known["accuracy_needed"] = np.inf
-        if len(known) == 4 and known["horizon"] >= 1:
-            rows.append(known)
+        if len(known) == len(numbers) and known["horizon"] >= 1:
+            needed = finite(look(row, "accuracy_needed"))  # None where it is infinite
+            rows.append({**known, "accuracy_needed": np.inf if needed is None else needed})
     return sorted(rows, key=lambda row: row["horizon"])
 
 
