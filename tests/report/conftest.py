@@ -8,10 +8,13 @@ import polars as pl
 import pytest
 
 from mlsignal.candles import Candles, Interval
-from mlsignal.evaluation.equity import signal_equity
+from mlsignal.evaluation.backtest import run_backtest
+from mlsignal.evaluation.costs import choose_costs
+from mlsignal.evaluation.positions import sign_targets
 from mlsignal.evaluation.results import EvaluationReport, Importance
 from mlsignal.labels import Labels, direction_labels
 from mlsignal.metrics import score_model
+from tests.report.judgement import judgement_of, told_of
 
 FOLDS = 10
 STRENGTH = {"logistic_regression": 0.085, "random_forest": 0.125}
@@ -86,12 +89,13 @@ def evaluation_of(
     known = np.flatnonzero(labels.known)
     train, test = known[: int(len(known) * 0.8)], known[int(len(known) * 0.8) + 1 :]
     blocks = np.array_split(train, FOLDS + 1)[1:]
-    frame, models, frames = candles.to_polars(), {}, []
+    frame, models, frames, said = candles.to_polars(), {}, [], {}
     for i, (model, s) in enumerate(strength.items()):
         p_up = fake_p_up(labels, s, seed=i)
         scored = [score_model(labels.up[b], labels.tie[b], p_up[b]) for b in blocks]
         of_test = with_intervals(score_model(labels.up[test], labels.tie[test], p_up[test]))
-        models[model] = {"cv": cross_validation(scored), "test": of_test}
+        said[model] = p_up
+        models[model] = {"cv": cross_validation(scored), "test": of_test, **told_of(labels, train, test, p_up)}
         for fold, rows in [*((str(k), b) for k, b in enumerate(blocks, 1)), ("test", test)]:
             frames.append(
                 frame[rows].select(
@@ -101,17 +105,22 @@ def evaluation_of(
                 )
             )  # fmt: skip
     selected = list(strength)[-1]
-    equity = signal_equity(candles, test, fake_p_up(labels, strength[selected], len(strength) - 1)[test], fee_bps=10.0)
+    p_up = fake_p_up(labels, strength[selected], len(strength) - 1)[test]
+    costs = choose_costs("binance-spot")
+    followed = run_backtest(candles, test, sign_targets(p_up), costs)
+    decided = run_backtest(candles, test, np.where(np.abs(p_up - 0.5) > 0.1, sign_targets(p_up), 0), costs)
     metrics = metrics_of(candles, labels, train, test, synthetic) | {
         "selected": selected,
         "models": models,
         "baselines": baselines_of(candles, labels, test),
-        "economics": equity.summary,
+        "economics": followed.summary,
+        "decision": {**decided.summary, "p": 0.4, "round_trip_bps": 21.5},
+        **judgement_of(candles, labels, train, test, said),
     }
     importances = tuple(
         Importance(name, 0.021 * 0.55**k - 0.0006, 0.0015 + 0.0002 * k) for k, name in enumerate(FEATURES)
     )
-    return EvaluationReport(metrics, pl.concat(frames), candles, importances, equity.curve)
+    return EvaluationReport(metrics, pl.concat(frames), candles, importances, followed.curve, decided.curve)
 
 
 def baselines_of(candles: Candles, labels: Labels, test: np.ndarray) -> dict[str, Any]:
@@ -142,6 +151,7 @@ def metrics_of(
             "end": candles.end.isoformat(), "gaps": len(candles.gaps), "missing": sum(g.missing for g in candles.gaps),
             "sha256": "4c0fe1" * 10 + "93ab", "rows": len(train) + len(test) + 1, "train_rows": len(train),
             "purged_rows": 1, "test_rows": len(test), "tie_share": float(labels.tie[labels.known].mean()),
+            "test_tie_share": float(labels.tie[test].mean()),
             "up_share": float(labels.up[labels.known].mean()), "outlier_share": {"train": 0.026, "test": 0.024},
             "cleaning": {"rows_in": len(candles), "rows_out": len(candles), "identical_duplicates": 0,
                          "conflicting_duplicates": 0, "out_of_order": 0, "off_grid": 0,
@@ -157,8 +167,8 @@ def metrics_of(
         },
         "versions": {"python": "3.11.7", "numpy": "2.4.1", "polars": "2.0.3", "scikit-learn": "1.9.1"},
         "verdict": {
-            "edge": None, "predictive": {"edge": None, "p": None}, "economic": {"edge": None, "p": None},
-            "text": "Whether there is an edge has not been tested yet. On the test span the random forest ranks moved "
+            "edge": False, "predictive": {"edge": False, "p": 0.21}, "economic": {"edge": None, "p": None},
+            "text": "No predictive edge is shown. On the test span the random forest ranks moved "
             "candles with an AUC of 0.535, where guessing has 0.5 and the best baseline 0.512. After a fee of 10 bps "
             "a side nothing is left of it: the signal breaks even at 0.31 bps.",
         },

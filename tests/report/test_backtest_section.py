@@ -39,7 +39,7 @@ def story_of(candles: Candles, costs: str = "binance-spot", **options: Any) -> S
         "breakeven": break_even(candles, choose_costs(costs)).to_dict(),
         "data": {"symbol": candles.symbol, "synthetic": False},
     }
-    return Story(EvaluationReport(metrics, pl.DataFrame(), candles, (), result.curve))
+    return Story(EvaluationReport(metrics, pl.DataFrame(), candles, (), result.curve, result.curve))
 
 
 def texts(section: Section) -> str:

@@ -16,10 +16,13 @@ from mlsignal.errors import OutputError
 from mlsignal.evaluation.results import EvaluationReport, Importance
 from mlsignal.report import write_report
 
-FIGURES = {"folds", "price", "roc", "calibration", "confusion", "importance", "equity"}
+FIGURES = {
+    *("folds", "splits", "price", "roc", "calibration", "coverage", "confusion", "importance", "equity", "decision"),
+    "breakeven",
+}
 ANCHORS = [
-    "verdict", "scores", "folds", "price", "roc", "calibration", "confusion", "importance", "equity", "data",
-    "reproducibility",
+    "verdict", "scores", "significance", "ties", "coverage", "breakeven", "decision", "equity", "trials", "splits",
+    "folds", "audit", "price", "roc", "calibration", "confusion", "importance", "data", "reproducibility",
 ]  # fmt: skip
 VOID = {"meta", "link", "br", "hr", "img", "input", "wbr"}
 
@@ -116,7 +119,8 @@ def test_page_key_figures_stand_beside_their_baselines(evaluation: EvaluationRep
     text = read(write_report(evaluation, tmp_path)).text
     scores = evaluation.metrics["models"]["random_forest"]["test"]
     best = max(found["accuracy"] for found in evaluation.metrics["baselines"].values())
-    assert "Not tested yet" in text
+    assert "No edge" in text
+    assert "not decided" in text
     assert f"{scores['without_ties']['roc_auc']:.4f}" in text
     assert f"Best baseline: {best:.4f}" in text
     assert "Not modelled: the spread, slippage" in text
@@ -128,7 +132,7 @@ def test_page_lists_what_cleaning_found(evaluation: EvaluationReport, tmp_path: 
     assert "2024-06-20 13:26 2024-06-20 14:45 80" in text
 
 
-@pytest.mark.parametrize(("edge", "word"), [(True, "Edge"), (False, "No edge"), (None, "Not tested yet")])
+@pytest.mark.parametrize(("edge", "word"), [(True, "Edge"), (False, "No edge"), (None, "Not decided")])
 def test_page_verdict_is_in_words(evaluation: EvaluationReport, tmp_path: Path, edge: bool | None, word: str) -> None:
     verdict = {"edge": edge, "predictive": {"edge": edge, "p": 0.0004}, "economic": {}, "text": "A sentence."}
     text = read(write_report(with_metrics(evaluation, verdict=verdict), tmp_path)).text
@@ -182,7 +186,8 @@ def test_page_without_a_part_of_the_metrics_is_still_written(
 
 
 def test_page_of_nothing_says_what_is_not_there(evaluation: EvaluationReport, tmp_path: Path) -> None:
-    bare = EvaluationReport({}, evaluation.predictions.clear(), evaluation.candles[:0], (), evaluation.equity.clear())
+    empty = evaluation.equity.clear()
+    bare = EvaluationReport({}, evaluation.predictions.clear(), evaluation.candles[:0], (), empty, empty)
     text = read(write_report(bare, tmp_path)).text
     assert "nothing was traded" in text
     assert "Permutation importance was not computed." in text

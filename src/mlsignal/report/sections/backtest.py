@@ -1,11 +1,12 @@
 """What following the signals would have earned, and what that takes for granted."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from mlsignal.report.blocks import Block, Facts, Section, Text
 from mlsignal.report.figures.equity import draw_equity
-from mlsignal.report.numbers import MISSING, basis_points, count, finite, percent, score
+from mlsignal.report.numbers import MISSING, basis_points, count, finite, p_value, percent, score
 from mlsignal.report.sections.charts import chart
 from mlsignal.report.story import Story
 
@@ -40,6 +41,35 @@ def backtest_section(story: Story) -> Section:
     )
     blocks += (_earned(found), _traded(found), _assumed(found), *_warnings(found), Text(_limits(found)))
     return Section("equity", "Before and after costs", _told(found), blocks)
+
+
+def decision_section(story: Story) -> Section:
+    """Return the same of trading only what is expected to earn its cost."""
+    told = (
+        "The same model, but a position is taken only where the gain that it is expected to make, (2p − 1) times the "
+        "mean move at the recent volatility, exceeds the cost of a round trip. The probability p is calibrated, and "
+        "how far prices move is learnt, on training rows. The claim of an edge after costs rests on this."
+    )
+    found = story.mapping("decision")
+    if not found:
+        return Section("decision", "Trading what is worth its cost", told, (Text("There is no such decision."),))
+    round_trip = basis_points(found.get("round_trip_bps"))
+    if not finite(found.get("trades")):
+        nothing = (
+            f"On no candle of the test span did the expected gain exceed the cost of a round trip, {round_trip} on "
+            "average: nothing was traded. For these signals at these costs, that is the answer."
+        )
+        return Section("decision", "Trading what is worth its cost", told, (Text(nothing),))
+    evaluation = story.evaluation
+    decided = Story(replace(evaluation, equity=evaluation.decided, metrics={**story.metrics, "economics": found}))
+    title = "Equity of trading what is worth its cost"
+    caption = "Flat wherever no gain beyond the cost is expected."
+    figure = chart(decided, "decision", title, caption, draw_equity, "There is no equity curve.")
+    certainty = Facts(
+        (("Round trip", round_trip), ("Earns nothing: chance of seeing this", p_value(found.get("p")))), "Certainty"
+    )
+    blocks: tuple[Block, ...] = (*figure, _earned(found), _traded(found), certainty, *_warnings(found))
+    return Section("decision", "Trading what is worth its cost", told, blocks)
 
 
 def _told(found: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from mlsignal.report.figures.mark import draw_mark
 from mlsignal.report.numbers import MISSING, basis_points, interval, p_value, percent, score
 from mlsignal.report.story import Story
 
-_WORDS = {True: "Edge", False: "No edge", None: "Not tested yet"}
+_WORDS = {True: "Edge", False: "No edge", None: "Not decided"}
 _PARTS = (("predictive", "Foresight"), ("economic", "After costs"))
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z])")
 
