@@ -123,7 +123,7 @@ def test_page_key_figures_stand_beside_their_baselines(evaluation: EvaluationRep
     assert "not decided" in text
     assert f"{scores['without_ties']['roc_auc']:.4f}" in text
     assert f"Best baseline: {best:.4f}" in text
-    assert "Not modelled: the spread, slippage" in text
+    assert "Modelled: the fee, half the spread" in text
 
 
 def test_page_lists_what_cleaning_found(evaluation: EvaluationReport, tmp_path: Path) -> None:
@@ -132,12 +132,23 @@ def test_page_lists_what_cleaning_found(evaluation: EvaluationReport, tmp_path: 
     assert "2024-06-20 13:26 2024-06-20 14:45 80" in text
 
 
-@pytest.mark.parametrize(("edge", "word"), [(True, "Edge"), (False, "No edge"), (None, "Not decided")])
-def test_page_verdict_is_in_words(evaluation: EvaluationReport, tmp_path: Path, edge: bool | None, word: str) -> None:
-    verdict = {"edge": edge, "predictive": {"edge": edge, "p": 0.0004}, "economic": {}, "text": "A sentence."}
+@pytest.mark.parametrize(
+    ("edge", "earned", "word", "foresight"),
+    [
+        (True, True, "Edge", "edge"),
+        (True, False, "Edge before costs only", "edge"),
+        (False, False, "No edge", "no edge"),
+        (None, None, "Not decided", "not decided"),
+    ],
+)
+def test_page_verdict_is_in_words(
+    evaluation: EvaluationReport, tmp_path: Path, edge: bool | None, earned: bool | None, word: str, foresight: str
+) -> None:
+    predictive, economic = {"edge": edge, "p": 0.0004}, {"edge": earned, "p": None}
+    verdict = {"edge": edge, "predictive": predictive, "economic": economic, "text": "A sentence."}
     text = read(write_report(with_metrics(evaluation, verdict=verdict), tmp_path)).text
     assert f"Verdict {word} A sentence." in text
-    assert f"Foresight: {word.lower()} (p < 0.001)" in text
+    assert f"Foresight: {foresight} (p < 0.001)" in text
 
 
 def test_page_synthetic_candles_are_called_so_everywhere(build: Build, tmp_path: Path) -> None:
@@ -230,7 +241,8 @@ def test_page_of_odd_equity_is_written(
 @pytest.mark.parametrize(("interval", "n"), [("1d", 200), ("1M", 120), ("1w", 150), ("1s", 400)])
 def test_page_of_any_interval_is_written(build: Build, tmp_path: Path, interval: str, n: int) -> None:
     read(write_report(build(n=n, interval=interval), tmp_path))
-    assert {path.stem for path in (tmp_path / "figures").iterdir()} == FIGURES
+    written = {path.stem for path in (tmp_path / "figures").iterdir()}
+    assert written - {"decision"} == FIGURES - {"decision"}  # which is not drawn where nothing is worth its cost
 
 
 def test_page_of_many_models_gives_each_a_style(evaluation: EvaluationReport, tmp_path: Path) -> None:

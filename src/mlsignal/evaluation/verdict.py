@@ -105,7 +105,7 @@ def _loss(metrics: Mapping[str, Any]) -> str:
 def _p_values(metrics: Mapping[str, Any], predictive: Mapping[str, Any]) -> str:
     n = len(metrics["models"])
     over = f", corrected for {n} models" if n > 1 else ""
-    return f"All of it by luck: p {_p(predictive['p'])}{over}; the level is {LEVEL:g}."
+    return f"By luck alone: p {_p(predictive['p'])}{over}; the level is {LEVEL:g}."
 
 
 def _certainty(metrics: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mlsignal.report.blocks import Block, Facts, Section, Text
+from mlsignal.report.blocks import Block, Cell, Column, Row, Section, Table, Text
 from mlsignal.report.numbers import MISSING, count, words
 from mlsignal.report.story import Story
 
@@ -26,7 +26,7 @@ def audit_section(story: Story) -> Section:
     blocks: tuple[Block, ...] = (_answer(leaks), *(_finding(finding) for finding in findings[:MOST_FINDINGS]))
     if len(findings) > MOST_FINDINGS:
         blocks += (Text(f"And {count(len(findings) - MOST_FINDINGS)} findings more, in metrics.json."),)
-    return Section("audit", "Audit", told, (*blocks, _facts(checks)))
+    return Section("audit", "Audit", told, (*blocks, _table(checks)))
 
 
 def _answer(leaks: list[Mapping[str, Any]]) -> Text:
@@ -42,12 +42,12 @@ def _finding(finding: Mapping[str, Any]) -> Text:
     return Text(f"{severity}: {culprit} ({check}): {told}", warning=finding.get("severity") == "leak")
 
 
-def _facts(checks: list[Mapping[str, Any]]) -> Facts:
-    items = tuple(
-        (words(_told(check.get("check"))), f"{_told(check.get('result'))}: {_told(check.get('looked_at'))}")
+def _table(checks: list[Mapping[str, Any]]) -> Table:
+    rows = tuple(
+        Row(words(_told(check.get("check"))), (Cell(_told(check.get("looked_at"))), Cell(_told(check.get("result")))))
         for check in checks
     )
-    return Facts(items, "Checks")
+    return Table("Check", (Column("Looked at"), Column("Result")), rows, "")
 
 
 def _mappings(found: Any) -> list[Mapping[str, Any]]:

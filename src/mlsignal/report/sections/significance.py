@@ -99,9 +99,11 @@ def _counted(found: Mapping[str, Any]) -> str:
     if n <= 1:
         return "This is the first trial on this market and time that the log knows of."
     best = "This one has the highest Sharpe ratio of them." if found.get("is_best") else "Another one did better."
+    configurations = finite(found.get("n_configurations")) or 0
     return (
-        f"{count(n)} trials of {count(found.get('n_configurations'))} configurations were made on this market over "
-        f"an overlapping time, this one included. {best}"
+        f"{count(n)} trials of {count(configurations)} configuration{'' if configurations == 1 else 's'} were made on "
+        "this market over an overlapping time, this one included."
+        f"{'' if finite(found.get('sharpe')) is None else f' {best}'}"
     )
 
 

@@ -30,7 +30,15 @@ def _banner(story: Story) -> Banner:
     for key, title in _PARTS:
         answer, p = _answer(story.look(f"verdict.{key}.edge")), p_value(story.look(f"verdict.{key}.p"))
         details.append((title, answer.lower() if p == MISSING else f"{answer.lower()} ({p})"))
-    return Banner(_answer(story.look("verdict.edge")), sentences, tuple(details))
+    return Banner(_word(story), sentences, tuple(details))
+
+
+def _word(story: Story) -> str:
+    """Return the answer: foresight that costs eat is not called an edge without saying so."""
+    found = story.look("verdict.edge")
+    if found is True and story.look("verdict.economic.edge") is not True:
+        return "Edge before costs only"
+    return _answer(found)
 
 
 def _answer(edge: object) -> str:
