@@ -19,7 +19,7 @@ from mlsignal.evaluation.resampled_scores import Forecast, plan_for_forecasts, r
 
 FULL = os.environ.get("MLSIGNAL_LONG") == "full"
 GATED = ("roc_auc", "log_loss", "brier")
-REPLICATES = 400 if FULL else 200
+REPLICATES = 300 if FULL else 200
 PHI = 0.9
 FALSE_ALARM = 1e-4
 

@@ -12,6 +12,10 @@ def test_student_tail_is_within_a_hundredth_of_the_exact_one(statistic: float, d
     assert student_tail(statistic, degrees) == pytest.approx(stats.t.sf(statistic, degrees), rel=0.011)
 
 
+def test_student_tail_keeps_its_digits_far_out() -> None:
+    assert student_tail(12.0, 1e5) == pytest.approx(stats.t.sf(12.0, 1e5), rel=0.02)
+
+
 @pytest.mark.parametrize("degrees", [1, 2, 4])
 @pytest.mark.parametrize("statistic", [2.5, 4.0, 8.0])
 def test_student_tail_of_few_degrees_errs_upwards_if_at_all(statistic: float, degrees: float) -> None:
