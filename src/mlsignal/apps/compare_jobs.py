@@ -1,6 +1,7 @@
 """What `mlsignal compare` does: two folders of runs in, differences out."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,8 @@ class RunRows:
 
     def fact(self, group: str, name: str) -> Any:
         """Return what the metrics say, or None."""
-        return (self.metrics.get(group) or {}).get(name)
+        found = self.metrics.get(group)
+        return found.get(name) if isinstance(found, Mapping) else None
 
 
 def compare_job(first: Path, second: Path, models: str | None, *, as_json: bool) -> None:

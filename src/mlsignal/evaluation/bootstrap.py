@@ -82,6 +82,9 @@ class Resampling:
 
     def _chunk(self, replicates: int, generator: np.random.Generator) -> Floats:
         n = self.n_rows
+        if self.block_length == 1:
+            drawn = generator.integers(n, size=(n, replicates)) * replicates + np.arange(replicates)
+            return np.bincount(drawn.ravel(), minlength=n * replicates).reshape(n, replicates).astype(np.float64)
         lengths = self._lengths(replicates, generator)
         starts = generator.integers(n, size=lengths.shape)
         ends = starts + lengths

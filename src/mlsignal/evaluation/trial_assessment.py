@@ -46,7 +46,7 @@ class TrialsAssessment:
         configuration_sha256, model and sharpe of the trial with the highest Sharpe ratio.
     is_best
         Whether that is the current one.
-    recorded, unreadable, place
+    recorded, unreadable, file
         Of the log.
     """
 
@@ -65,7 +65,7 @@ class TrialsAssessment:
     is_best: bool
     recorded: bool | None
     unreadable: int
-    place: str
+    file: str
 
     def to_dict(self) -> dict[str, Any]:
         """Return the key `trials` of metrics.json."""
@@ -120,7 +120,7 @@ def assess_trials(current: Trial, logged: LoggedTrials) -> TrialsAssessment:
         is_best=best is current,
         recorded=logged.recorded,
         unreadable=logged.unreadable,
-        place=logged.place,
+        file=logged.file,
     )
 
 

@@ -29,14 +29,14 @@ class LoggedTrials:
         Whether the newest trial is in the log; None where none was to be recorded.
     unreadable
         Lines that hold no trial, a torn last one for example: those are trials that are not counted.
-    place
-        File of the log.
+    file
+        Name of the log's file in its folder; the folder may tell who runs this.
     """
 
     trials: tuple[Trial, ...]
     recorded: bool | None
     unreadable: int
-    place: str
+    file: str
 
     def overlapping(self, start: datetime, end: datetime) -> tuple[Trial, ...]:
         """Return the trials whose test span shares time with a span."""
@@ -96,7 +96,7 @@ class TrialLog:
             reason = str(error).partition(";")[0]  # what follows is advice on the candle store
             logger.warning("this trial is not in the trial log: %s", reason)
             found = self._read(name, recorded=False)
-            return LoggedTrials(_once((*found.trials, *new)), False, found.unreadable, found.place)
+            return LoggedTrials(_once((*found.trials, *new)), False, found.unreadable, found.file)
 
     def _read(self, name: str, recorded: bool | None) -> LoggedTrials:
         try:
@@ -113,7 +113,7 @@ class TrialLog:
             except DataError as error:
                 unreadable += 1
                 logger.warning("%s: %s", self._folder.place(name), error)
-        return LoggedTrials(_once(trials), recorded, unreadable, self._folder.place(name))
+        return LoggedTrials(_once(trials), recorded, unreadable, name)
 
 
 def _once(trials: Iterable[Trial]) -> tuple[Trial, ...]:

@@ -101,8 +101,8 @@ class Trial:
             return cls(
                 configuration=dict(record["configuration"]),
                 data_sha256=str(record["data_sha256"]),
-                start=datetime.fromisoformat(record["start"]),
-                end=datetime.fromisoformat(record["end"]),
+                start=_moment(record["start"]),
+                end=_moment(record["end"]),
                 model=str(record["model"]),
                 n=int(record["n"]),
                 auc_without_ties=_number(record["auc_without_ties"]),
@@ -118,6 +118,13 @@ class Trial:
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"a line of the trial log is no trial ({type(error).__name__}: {error})") from None
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} names no time zone")
+    return moment
 
 
 def _number(value: Any) -> float:

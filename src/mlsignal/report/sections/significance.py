@@ -12,7 +12,7 @@ LEVEL = 0.01
 
 
 def significance_section(story: Story) -> Section:
-    """Return the tests of every model: AUC above a coin's, log loss below every baseline's; corrected."""
+    """Return the tests of every model, corrected for the number of models."""
     told = (
         "Tests on the test candles that moved, made for rows that depend on their neighbours. A model foresees "
         "something if its AUC exceeds 0.5 and its log loss is lower than that of every baseline: its p is the largest "
@@ -137,7 +137,6 @@ def _facts(found: Mapping[str, Any]) -> Facts:
             ("Probability that it exceeds 0", percent(found.get("probabilistic_sharpe"))),
             ("Deflated Sharpe ratio", percent(found.get("deflated_sharpe"))),
             ("Probability of overfitting", percent(look(found.get("pbo"), "pbo"))),
-            ("Log", str(found.get("place") or MISSING)),
         )
     )
 
