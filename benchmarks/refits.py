@@ -8,8 +8,8 @@ measured once at 20 s for the same on two cores. Then logistic regression fitted
 (525,600 candles), on the 30 days before and on all before.
 
 "Whole process" includes the start of Python, imports and the loading of rows; "job" is cutting the folds, fitting and
-predicting. Half of the job's processor time is what it takes on two cores without neighbours. Real BTCUSDT 1m candles
-where MLSIGNAL_SHARED has them, else simulated ones.
+predicting. Half of the job's processor time is about what it takes on two cores without neighbours. Real BTCUSDT 1m
+candles where MLSIGNAL_SHARED has them, else simulated ones.
 """
 
 import json
