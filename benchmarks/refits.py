@@ -8,7 +8,8 @@ measured once at 20 s for the same on two cores. Then logistic regression fitted
 (525,600 candles), on the 30 days before and on all before.
 
 "Whole process" includes the start of Python, imports and the loading of rows; "job" is cutting the folds, fitting and
-predicting. Real BTCUSDT 1m candles where MLSIGNAL_SHARED has them, else simulated ones.
+predicting. Half of the job's processor time is about what it takes on two cores without neighbours. Real BTCUSDT 1m
+candles where MLSIGNAL_SHARED has them, else simulated ones.
 """
 
 import json
@@ -84,13 +85,13 @@ def peer_refits(_: str, stored: dict[str, np.ndarray]) -> dict[str, float]:
     from lightgbm import LGBMClassifier
 
     X, y, total = stored["X"], stored["y"], 0.0
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     for day in range(30):
         first = WINDOW + day * DAY
         model = LGBMClassifier(n_estimators=100, num_leaves=31, verbose=-1)
         model.fit(X[first - WINDOW : first], y[first - WINDOW : first])
         total += float(model.booster_.predict(X[first : first + DAY]).sum())
-    return {"job": time.perf_counter() - started, "fits": 30, "mean_p_up": total / (30 * DAY)}
+    return {**spent(started, used), "fits": 30, "mean_p_up": total / (30 * DAY)}
 
 
 def our_refits(job: str, stored: dict[str, np.ndarray]) -> dict[str, float]:
@@ -113,10 +114,15 @@ def our_refits(job: str, stored: dict[str, np.ndarray]) -> dict[str, float]:
     rows = np.arange(len(X))
     window = {"lightgbm": WINDOW, "rolling": 30 * DAY, "expanding": None}[job]
     name, outliers = ("lightgbm", "none") if job == "lightgbm" else ("logistic_regression", "remove")
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     folds = make_folds(data, rows, FoldOptions("walk_forward", 11, DAY, window))
     done = walk_forward_predict(name, data, folds, TrainingOptions(outliers, n_jobs=len(os.sched_getaffinity(0))))
-    return {"job": time.perf_counter() - started, "fits": len(folds), "mean_p_up": float(done.p_up.mean())}
+    return {**spent(started, used), "fits": len(folds), "mean_p_up": float(done.p_up.mean())}
+
+
+def spent(started: float, used: float) -> dict[str, float]:
+    """Seconds on the clock and of the processor, all threads together."""
+    return {"job": time.perf_counter() - started, "cpu": time.process_time() - used}
 
 
 def main(runs: int = 3) -> None:
@@ -132,12 +138,14 @@ def main(runs: int = 3) -> None:
     for job, (title, _) in JOBS.items():
         inside = [json.loads(run.stdout) for run in measured[job]]
         whole, within = median([run.seconds for run in measured[job]]), median([each["job"] for each in inside])
+        cpu = median([each["cpu"] for each in inside])
         fits, peak = inside[0]["fits"], max(run.peak_mb for run in measured[job])
-        told[job] = {"whole_process": round(whole, 2), "job": round(within, 2), "fits": fits, "peak_mb": round(peak)}
-        rows.append([title, str(fits), f"{within:.2f}", f"{whole:.2f}", f"{peak:.0f}"])
-    rows.append(["FreqAI, 30 daily refits of LightGBM, as stated", "30", f"{FREQAI_SECONDS:.0f}", "", ""])
+        told[job] = {"whole_process": round(whole, 2), "job": round(within, 2), "cpu": round(cpu, 2), "fits": fits}
+        told[job]["peak_mb"] = round(peak)
+        rows.append([title, str(fits), f"{within:.2f}", f"{cpu:.2f}", f"{whole:.2f}", f"{peak:.0f}"])
+    rows.append(["FreqAI, 30 daily refits of LightGBM, as stated", "30", f"{FREQAI_SECONDS:.0f}", "", "", ""])
     print(f"{source}; medians of {runs}\n")
-    print_rows(["", "fits", "job, s", "whole process, s", "peak MB"], rows)
+    print_rows(["", "fits", "job, s", "its CPU, s", "whole process, s", "peak MB"], rows)
     print(json.dumps(told))
 
 

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from math import comb
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from purgedcv import CombinatorialPurgedCV, reconstruct_paths
 from purgedcv import WalkForwardSplit as PurgedWalkForward
 
 from mlsignal.candles import Candles
-from mlsignal.config import load_settings
+from mlsignal.config import Settings, load_settings
 from mlsignal.dataset import Dataset, build_dataset
 from mlsignal.errors import ConfigurationError, TooFewCandlesError
 from mlsignal.features.feature import compute_features, feature
@@ -197,6 +198,10 @@ def test_bad_options_are_refused(options: FoldOptions, told: str) -> None:
 def test_options_are_the_fields_of_the_settings() -> None:
     told = {"validation": "walk_forward", "folds": 7, "refit_every": 60, "train_candles": 900, "embargo": 3}
     assert FoldOptions.of(load_settings({**told, "test_groups": 4})) == FoldOptions(**told, test_groups=4)
+
+
+def test_every_scheme_can_be_asked_for_in_the_settings() -> None:
+    assert set(get_args(Settings.model_fields["validation"].annotation)) == set(FOLDS)
 
 
 def test_time_series_scheme_is_that_of_the_original() -> None:

@@ -75,7 +75,7 @@ def walk_forward_predict(
     Notes
     -----
     Fits run in threads of this process, unless joblib's context names another backend: LightGBM and linear algebra
-    leave the interpreter's lock, so that processes are no faster, and take two seconds to start. With processes the
+    leave the interpreter's lock, so that processes gain little, and they take two seconds to start. With processes the
     rows are mapped into memory once, not sent with every fit.
     """
     pieces = [(_compact(fold.train), _compact(fold.test)) for fold in folds]
