@@ -4,7 +4,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("startup.py", "features.py", "klines.py", "archive.py", "store.py", "pipeline.py", "windows.py")
+BENCHMARKS = (
+    "startup.py",
+    "features.py",
+    "klines.py",
+    "archive.py",
+    "store.py",
+    "backtest.py",
+    "pipeline.py",
+    "windows.py",
+)
 
 
 def main() -> None:
