@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -121,7 +121,8 @@ class Settings(BaseSettings):
     train_candles: int | None = Field(None, ge=1)
     """Length of a rolling training window; none lets it grow from the first row."""
     embargo: int = Field(0, ge=0)
-    """Candles behind the test rows of a fold that leave its training rows, beyond those that are purged."""
+    """Candles kept free between test rows and training rows, beyond those that are purged: behind the test rows of a
+    combinatorial fold, before those of every other."""
     test_groups: int = Field(2, ge=1)
     """Groups that each combinatorial fold is tested on."""
     models: Annotated[tuple[str, ...], NoDecode] = ("logistic_regression", "random_forest")
@@ -175,6 +176,13 @@ class Settings(BaseSettings):
         if not names:
             raise ValueError("at least one name is needed")
         return names
+
+    @field_validator("train_candles")
+    @classmethod
+    def _used(cls, candles: int | None, info: ValidationInfo) -> int | None:
+        if candles is not None and info.data.get("validation") != "walk_forward" and not info.data.get("refit_every"):
+            raise ValueError("a rolling window needs validation walk_forward, or refit_every; give one of them")
+        return candles
 
     @field_validator("binance_base_url", "archive_base_url", "binance_stream_url")
     @classmethod

@@ -162,7 +162,7 @@ def learn(settings: Settings, dataset: Dataset, tell: OnProgress, watch: Stopwat
     """Cross-validate, choose by the folds, and fit every model for the test rows and those to come."""
     engine = choose_engine(settings.engine)
     options = TrainingOptions(settings.outliers, settings.seed, settings.trees, engine, settings.jobs)
-    split = holdout(dataset, settings.test_share)
+    split = holdout(dataset, settings.test_share, settings.embargo)
     folds = make_folds(dataset, split.train, FoldOptions.of(settings))
     with watch.stage("cv"):
         validation = cross_validate(
@@ -224,7 +224,11 @@ def judge(
         "schema_version": SCHEMA_VERSION,
         "mlsignal_version": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "data": {**describe_candles(dataset.candles), **origin, **describe_rows(dataset, split)},
+        "data": {
+            **describe_candles(dataset.candles),
+            **origin,
+            **describe_rows(dataset, split, learned.test_folds[-1]),
+        },
         "settings": described,
         "versions": library_versions(),
         "selected": selected,

@@ -154,8 +154,8 @@ def _bundle_facts(metrics: dict[str, Any]) -> dict[str, Any]:
         "label": {"kind": "direction", "horizon": settings["horizon"], "ties": settings["ties"]},
         "training": {
             "start": data["start"],
-            "end": data["train_end"],
-            "rows": data["train_rows"],
+            "end": data["exported_end"],
+            "rows": data["exported_rows"],
             "data_sha256": data["sha256"],
         },
         "settings": {name: settings[name] for name in ("outliers", "seed", "trees", "engine")},

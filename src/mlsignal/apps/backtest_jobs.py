@@ -19,11 +19,12 @@ from mlsignal.evaluation.performance import candle_returns, deepest_drawdown, dr
 from mlsignal.evaluation.positions import sign_targets
 from mlsignal.evaluation.record import without_nan
 from mlsignal.exporting import write_table
-from mlsignal.gathering import gather_candles
+from mlsignal.gathering import GatheredCandles, gather_candles
 
 Decide = Callable[[Floats, Candles, Times], Floats]
 """Turns probabilities of up, at some positions of candles, into targets in [-1, 1]."""
 
+_LEARNT = "what a model earns where it has learnt says nothing of what it will earn"
 _COLUMNS = (("after costs", "net"), ("before costs", "gross"), ("buy and hold", "buy_and_hold"))
 
 
@@ -47,17 +48,7 @@ def backtest_job(
 ) -> None:
     """Backtest a bundle; its symbol, interval and horizon are used where none are given."""
     bundle = load_bundle(bundle_path, given.get("feature_file"))
-    settings = settings_with(
-        {
-            "symbol": given.get("symbol") or bundle.symbol,
-            "interval": given.get("interval") or bundle.interval,
-            "horizon": int(bundle.manifest["label"]["horizon"]),
-        }
-    )
-    if settings.interval != bundle.interval:
-        raise ConfigurationError(
-            f"interval: the bundle was trained on {bundle.interval} candles, found {settings.interval}"
-        )
+    settings = _settings_of_bundle(settings_with, given, bundle)
     costs = choose_costs(
         settings.costs, settings.fee_bps, settings.half_spread_bps, settings.slippage, settings.latency_candles
     )
@@ -65,47 +56,21 @@ def backtest_job(
         gathered = gather_candles(settings, on_progress=progress.candles)
     candles = gathered.candles
     p_up = bundle.predict(candles)["p_up"].to_numpy()
-    position = np.flatnonzero(np.isfinite(p_up))
-    seen = position < first_unseen(candles, bundle)
-    span = _training_span(bundle)
-    if include_training and seen.any():
-        print_note(
-            f"WARNING: {int(seen.sum()):,} of these candles lie before the end of the training ({span}): {_LEARNT}"
-        )
-    elif seen.any():
-        print_note(
-            f"note: {int(seen.sum()):,} candles up to the end of the training ({span}) are left out; "
-            "--include-training trades them too"
-        )
-    position = position if include_training else position[~seen]
-    if not len(position):
-        raise TooFewCandlesError(_nothing_to_trade(candles, bundle, span, seen))
+    position, seen = _to_trade(candles, bundle, p_up, include_training=include_training)
     if settings.symbol != bundle.symbol:
         print_note(f"note: the bundle was trained on {bundle.symbol}, not on {settings.symbol}")
     if gathered.synthetic:
         print_note(SYNTHETIC_NOTE)
-    result = run_backtest(
-        candles,
-        position,
-        decide(p_up[position], candles, position),
-        costs,
-        hold=settings.hold,
-        horizon=settings.horizon,
-        sizing=settings.sizing,
-        notional=notional,
-    )
+    rules: dict[str, Any] = {"hold": settings.hold, "horizon": settings.horizon, "sizing": settings.sizing}
+    target = decide(p_up[position], candles, position)
+    result = run_backtest(candles, position, target, costs, **rules, notional=notional)
     for frame, file in ((result.trades, trades_file), (result.curve, curve_file)):
         if file is not None:
             write_table(frame, file)
     facts = {
-        "symbol": settings.symbol,
-        "interval": settings.interval,
-        "synthetic": gathered.synthetic,
-        "model": bundle.manifest["model"].get("name"),
-        "start": result.curve["time"][0].isoformat(timespec="milliseconds"),
-        "end": result.curve["time"][-1].isoformat(timespec="milliseconds"),
+        **_describe(gathered, bundle, result),
         "signals": len(position),
-        "training": {**bundle.manifest["training"], "candles_in_it": int(seen.sum()), "included": include_training},
+        "training": {**bundle.manifest["training"], "candles_in_it": seen, "included": include_training},
         "economics": result.summary,
         "trades_file": None if trades_file is None else str(trades_file),
         "curve_file": None if curve_file is None else str(curve_file),
@@ -116,7 +81,50 @@ def backtest_job(
         _show(facts, result, candles.interval.per_year)
 
 
-_LEARNT = "what a model earns where it has learnt says nothing of what it will earn"
+def _settings_of_bundle(
+    settings_with: Callable[[Mapping[str, Any]], Settings], given: Mapping[str, Any], bundle: Bundle
+) -> Settings:
+    known = {
+        "symbol": given.get("symbol") or bundle.symbol,
+        "interval": given.get("interval") or bundle.interval,
+        "horizon": int(bundle.manifest["label"]["horizon"]),
+    }
+    settings = settings_with(known)
+    if settings.interval != bundle.interval:
+        raise ConfigurationError(
+            f"interval: the bundle was trained on {bundle.interval} candles, found {settings.interval}"
+        )
+    return settings
+
+
+def _to_trade(candles: Candles, bundle: Bundle, p_up: Floats, *, include_training: bool) -> tuple[Times, int]:
+    """Return the positions to trade, and how many scored candles the training has seen; say what becomes of those."""
+    position = np.flatnonzero(np.isfinite(p_up))
+    seen = position < first_unseen(candles, bundle)
+    count, span = int(seen.sum()), _training_span(bundle)
+    if count and include_training:
+        print_note(f"WARNING: {count:,} of these candles lie before the end of the training ({span}): {_LEARNT}")
+    elif count:
+        print_note(
+            f"note: {count:,} candles up to the end of the training ({span}) are left out; "
+            "--include-training trades them too"
+        )
+    kept = position if include_training else position[~seen]
+    if not len(kept):
+        raise TooFewCandlesError(_nothing_to_trade(candles, bundle, span, scored=len(position)))
+    return kept, count
+
+
+def _describe(gathered: GatheredCandles, bundle: Bundle, result: BacktestResult) -> dict[str, Any]:
+    time = result.curve["time"]
+    return {
+        "symbol": gathered.candles.symbol,
+        "interval": gathered.candles.interval.value,
+        "synthetic": gathered.synthetic,
+        "model": bundle.manifest["model"].get("name"),
+        "start": time[0].isoformat(timespec="milliseconds"),
+        "end": time[-1].isoformat(timespec="milliseconds"),
+    }
 
 
 def first_unseen(candles: Candles, bundle: Bundle) -> int:
@@ -132,8 +140,8 @@ def _training_span(bundle: Bundle) -> str:
     return f"{training['start'][:16].replace('T', ' ')} to {training['end'][:16].replace('T', ' ')} UTC"
 
 
-def _nothing_to_trade(candles: Candles, bundle: Bundle, span: str, seen: np.typing.NDArray[np.bool_]) -> str:
-    if not len(seen):
+def _nothing_to_trade(candles: Candles, bundle: Bundle, span: str, *, scored: int) -> str:
+    if not scored:
         return (
             f"backtest: candles past a warm-up of {bundle.lookback} expected, found {len(candles)} candles; give more "
             "(--lookback-candles)"

@@ -1,6 +1,7 @@
 """What a side of a trade costs: fee, half the spread, slippage, impact; from what is known before the fill."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -205,7 +206,9 @@ def cost_parts(candles: Candles, costs: Costs, fill: Times, notional: float | No
     volatility = before(recent_volatility(candles), fill)
     fixed += costs.slippage * volatility
     if notional is not None and of_size:
-        volume = np.maximum(before(_recent_mean(candles.quote_volume), fill), _SMALLEST_VOLUME)
+        volume = np.maximum(
+            before(_recent_mean(candles.quote_volume.__getitem__, len(candles)), fill), _SMALLEST_VOLUME
+        )
         impact = of_size * volatility * np.sqrt(notional / volume)
     return fixed, impact
 
@@ -218,9 +221,12 @@ def recent_volatility(candles: Candles) -> Floats:
     Root of the mean of log(close / open)² over the last 60 candles, this one included; of as many as there are at the
     beginning. Each candle's own move crosses no gap.
     """
-    moves = candles.close / candles.open
-    np.log(moves, out=moves)
-    mean = _recent_mean(np.square(moves, out=moves))
+
+    def squares(rows: slice) -> Floats:
+        moves = np.log(candles.close[rows] / candles.open[rows])
+        return np.square(moves, out=moves)
+
+    mean = _recent_mean(squares, len(candles))
     return np.sqrt(mean, out=mean)
 
 
@@ -229,13 +235,14 @@ def before(values: Floats, fill: Times) -> Floats:
     return np.where(fill > 0, values[np.maximum(fill - 1, 0)], np.nan)
 
 
-def _recent_mean(values: Floats) -> Floats:
-    """Return the mean of the last `WINDOW` values, or of as many as there are."""
-    mean = np.empty(len(values))
-    for start in range(0, len(values), _BLOCK):  # a few rows at a time stay within the processor's cache
+def _recent_mean(values: Callable[[slice], Floats], length: int) -> Floats:
+    """Return the mean of the last `WINDOW` values, or of as many as there are; `values` gives those of some rows."""
+    mean = np.empty(length)
+    for start in range(0, length, _BLOCK):  # a few rows at a time stay within the processor's cache
         known = max(start - WINDOW + 1, 0)
-        mean[start : start + _BLOCK] = rolling_sums(values[known : start + _BLOCK], [WINDOW])[0][start - known :]
+        sums = rolling_sums(values(slice(known, start + _BLOCK)), [WINDOW])[0]
+        mean[start : start + _BLOCK] = sums[start - known :]
     mean /= WINDOW
-    young = min(WINDOW - 1, len(values))
-    mean[:young] = np.cumsum(values[:young]) / np.arange(1, young + 1)
+    young = min(WINDOW - 1, length)
+    mean[:young] = np.cumsum(values(slice(young))) / np.arange(1, young + 1)
     return mean

@@ -4,6 +4,8 @@ import numpy as np
 
 from mlsignal.candles import Floats
 
+_BLOCK = 16_384
+
 
 def candle_returns(values: Floats) -> Floats:
     """Return the return of each candle of an equity curve that begins at 1; 0 once nothing is left; shape (n,)."""
@@ -25,9 +27,15 @@ def drawdowns(values: Floats) -> Floats:
     >>> drawdowns(np.array([1.0, 2.0, 1.5, 2.0]))
     array([ 0.  ,  0.  , -0.25,  0.  ])
     """
-    fallen = np.maximum(values, 1.0)
-    np.maximum.accumulate(fallen, out=fallen)
-    np.divide(values, fallen, out=fallen)
+    fallen = np.empty_like(values)
+    peak = 1.0
+    for start in range(0, len(values), _BLOCK):
+        part = values[start : start + _BLOCK]
+        highest = part.max()
+        # Without a new high, which is the rule, nothing has to be gone through one by one.
+        peaks = np.maximum.accumulate(np.maximum(part, peak)) if highest > peak else peak
+        np.divide(part, peaks, out=fallen[start : start + _BLOCK])
+        peak = max(peak, highest)
     fallen -= 1
     return fallen
 

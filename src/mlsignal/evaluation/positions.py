@@ -96,7 +96,7 @@ def runs_of_signals(
     first = int(fill[0])
     stop = min(int(fill[-1]) + (horizon if hold == "horizon" else 1), len(candles))
     last: Times | int = stop
-    speaks = np.abs(target) > 0
+    speaks = np.logical_or(target > 0, target < 0)
     if len(candles.gap_starts):
         last = _segment_end(candles, position, stop)
         speaks &= fill < last
@@ -181,5 +181,5 @@ def _validate(candles: Candles, position: Times, target: Floats, hold: str, hori
         return
     if position[0] < 0 or position[-1] >= len(candles) or not (position[1:] > position[:-1]).all():
         raise ConfigurationError(f"backtest: positions expected to ascend within 0 and {len(candles) - 1}")
-    if (np.abs(target) > 1).any():
+    if np.fmax.reduce(target) > 1 or np.fmin.reduce(target) < -1:
         raise ConfigurationError("backtest: targets expected within -1 and 1, or NaN")

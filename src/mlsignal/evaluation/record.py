@@ -42,23 +42,35 @@ def hash_candles(candles: Candles) -> str:
     return digest.hexdigest()
 
 
-def describe_rows(dataset: Dataset, split: Fold) -> dict[str, Any]:
-    """Return how many rows there are, and the share of ups, ties and outliers among them."""
+def describe_rows(dataset: Dataset, split: Fold, exported: Fold) -> dict[str, Any]:
+    """Return how many rows there are, and the share of ups, ties and outliers among them.
+
+    Parameters
+    ----------
+    dataset, split
+        The rows, and which of them are the test.
+    exported
+        What the exported model learnt from: the split's training rows, or those of the last refit.
+    """
     fence = Fence.fit(dataset.last_return[split.train])
     outside = {
         side: float(fence.outside(dataset.last_return[rows]).mean())
         for side, rows in (("train", split.train), ("test", split.test))
     }
     candles = dataset.candles
-    train_end = utc(int(candles.close_time_ms[dataset.position[split.train[-1]]]))
-    test_start = utc(int(candles.close_time_ms[dataset.position[split.test[0]]]))
+    train_end, test_start, exported_end = (
+        utc(int(candles.close_time_ms[dataset.position[row]])).isoformat(timespec="milliseconds")
+        for row in (split.train[-1], split.test[0], exported.train[-1])
+    )
     return {
         "rows": len(dataset),
         "train_rows": len(split.train),
         "purged_rows": split.purged,
         "test_rows": len(split.test),
-        "train_end": train_end.isoformat(timespec="milliseconds"),
-        "test_start": test_start.isoformat(timespec="milliseconds"),
+        "train_end": train_end,
+        "test_start": test_start,
+        "exported_rows": len(exported.train),
+        "exported_end": exported_end,
         "up_share": float(dataset.y.mean()),
         "tie_share": float(dataset.tie.mean()),
         "test_tie_share": float(dataset.tie[split.test].mean()),
