@@ -133,17 +133,8 @@ def backtesting_job(path: str) -> dict[str, object]:
                     (self.buy if wanted > 0 else self.sell)(size=EXPOSURE)
 
     test = backtesting.Backtest(frame, Follow, cash=1e9, commission=FEE)
-    started = time.perf_counter()
-    result = test.run()
-    seconds = time.perf_counter() - started
-    return {
-        f"backtesting.py {backtesting.__version__}": [
-            seconds,
-            seconds,
-            len(result["_trades"]),
-            result["Return [%]"] / 100,
-        ]
-    }
+    seconds, result = timed(test.run, 1)
+    return {f"backtesting.py {backtesting.__version__}": [*seconds, len(result["_trades"]), result["Return [%]"] / 100]}
 
 
 def row(
