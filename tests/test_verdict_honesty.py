@@ -29,7 +29,7 @@ def edges(seeds: range, symbol: str, n: int, trials: Any, **settings: Any) -> li
 def test_null_market_with_ties_is_not_taken_for_an_edge(tmp_path) -> None:
     metrics = metrics_of(5, "NULLUSDT", 30_000, trials=tmp_path)
     test = metrics["models"][metrics["selected"]]["test"]
-    assert 0.15 < metrics["data"]["tie_share"] < 0.25
+    assert metrics["data"]["tie_share"] > 0.15
     assert test["roc_auc"] > 0.55  # volatility foretells ties
     assert abs(test["without_ties"]["roc_auc"] - 0.5) < 0.02
     assert metrics["verdict"]["edge"] is False

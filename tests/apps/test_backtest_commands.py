@@ -12,10 +12,8 @@ import typer
 
 import mlsignal
 from mlsignal.apps.backtest_cli import backtest
-from mlsignal.apps.backtest_jobs import backtest_job
 from mlsignal.apps.breakeven_cli import breakeven
 from mlsignal.apps.cli import common
-from mlsignal.apps.options import settings_of
 from mlsignal.bundle import load_bundle
 from mlsignal.candles import Candles
 from mlsignal.errors import ConfigurationError, OutputError, TooFewCandlesError
@@ -148,16 +146,14 @@ def test_backtest_of_bad_options_is_refused(bundle: Path, market: Path, options:
         command("backtest", bundle, "--source", market, *options)
 
 
-def test_backtest_takes_another_way_to_decide(bundle: Path, market: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    app = typer.Typer()
-
-    @app.command()
-    def decided(context: typer.Context) -> None:
-        settings = lambda known: settings_of(context, source=str(market), **known)
-        backtest_job(settings, {}, bundle, as_json=True, decide=lambda p_up, candles, position: np.zeros(len(p_up)))
-
-    app([], standalone_mode=False)
-    assert json.loads(capsys.readouterr().out)["economics"]["trades"] == 0
+@pytest.mark.parametrize(("costs", "least", "most"), [("binance-spot", 0, 0), ("free", 50, 10_000)])
+def test_backtest_of_what_is_worth_its_cost_trades_where_costs_allow_it(
+    bundle: Path, market: Path, capsys: pytest.CaptureFixture[str], costs: str, least: int, most: int
+) -> None:
+    command("backtest", bundle, "--source", market, "--trade", "worth", "--costs", costs, "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert found["trade"] == "worth"
+    assert least <= found["economics"]["trades"] <= most
 
 
 def test_breakeven_prints_a_row_a_horizon(market: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -76,16 +76,29 @@ def test_run_leaves_what_it_promises(finished: Path) -> None:
     }
     assert not [path for path in finished.parent.iterdir() if path.name.startswith(".")]
     table = pl.read_parquet(finished / "predictions.parquet")
-    assert table.columns == ["symbol", "open_time", "close_time", "fold", "model", "p_up", "label", "tie"]
+    assert table.columns == ["symbol", "open_time", "close_time", "fold", "model", "p_up", "label", "tie", "p_moved"]
     assert set(table["fold"]) == {"1", "2", "3", "test"}
 
 
 def test_run_metrics_have_the_documented_shape(finished: Path) -> None:
     metrics = json.loads((finished / "metrics.json").read_text())
     assert metrics["schema_version"] == 1
-    assert metrics["verdict"]["edge"] is None
-    assert "Not tested yet" in metrics["verdict"]["text"]
-    assert set(metrics["baselines"]) == {"always_up", "majority", "persistence", "reversal"}
+    verdict = metrics["verdict"]
+    assert (
+        verdict["edge"]
+        is verdict["predictive"]["edge"]
+        is (verdict["predictive"]["p"] < verdict["predictive"]["level"])
+    )
+    assert verdict["economic"]["edge"] is False
+    assert "predictive edge" in verdict["text"]
+    assert "After costs: no edge" in verdict["text"]
+    assert set(metrics["baselines"]) == {"always_up", "majority", "persistence", "reversal", "shuffled_labels"}
+    assert set(metrics["significance"]["models"]) == set(metrics["models"])
+    assert metrics["trials"]["n_trials"] == 2
+    assert metrics["trials"]["recorded"] is True
+    assert metrics["audit"]["findings"] == []
+    assert metrics["validation"]["n_folds"] == metrics["settings"]["folds"]
+    assert [row["horizon"] for row in metrics["breakeven"]][:2] == [1, 5]
     assert set(metrics["models"]) == {"logistic_regression", "random_forest"}
     for model in metrics["models"].values():
         assert {"mean", "std", "folds"} == set(model["cv"]["f1_up"])
@@ -147,7 +160,7 @@ def test_features_are_written_with_nan_in_the_warm_up(market: Path) -> None:
         (("run", "--sauce", "x"), 2, ("--sauce",)),
         (("runn",), 2, ("runn",)),
         (("run", "--lookback-candles", "many"), 2, ("--lookback-candles", "valid integer")),
-        (("run", "--ties", "up"), 2, ("'down' or 'drop'",)),
+        (("run", "--ties", "up"), 2, ("'down', 'drop' or 'third'",)),
         (("run", "--source", "nowhere.parquet"), 3, ("nowhere.parquet",)),
         (("run", "--source", "binanse"), 2, ("Did you mean 'binance'",)),
         (("run", "--source", "{market}", "--symbol", "ETHUSDT"), 3, ("ETHUSDT", "BTCUSDT")),

@@ -7,16 +7,24 @@ import json
 import sys
 
 import numpy as np
-import pandas as pd
-import vectorbt as vbt
 
-orders = np.load(sys.argv[1])
-portfolio = vbt.Portfolio.from_orders(
-    pd.Series(orders["price"]),
-    size=pd.Series(orders["exposure"]),
-    size_type="targetpercent",
-    val_price=pd.Series(orders["price"]),
-    fees=float(orders["fee"]),
-    init_cash=1.0,
-)
-print(json.dumps({"value": portfolio.value().tolist()}))
+
+def main(path: str) -> None:
+    """Print the value of the account after each candle."""
+    import pandas as pd
+    import vectorbt as vbt
+
+    orders = np.load(path)
+    portfolio = vbt.Portfolio.from_orders(
+        pd.Series(orders["price"]),
+        size=pd.Series(orders["exposure"]),
+        size_type="targetpercent",
+        val_price=pd.Series(orders["price"]),
+        fees=float(orders["fee"]),
+        init_cash=1.0,
+    )
+    print(json.dumps({"value": portfolio.value().tolist()}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -53,6 +53,7 @@ def backtest(
     notional: Annotated[
         float | None, typer.Option(help="Size of the account, quote currency; then its orders move the price.")
     ] = None,
+    trade: Annotated[str, typer.Option(help="every signal, or only what is worth its cost (worth).")] = "every",
     include_training: Annotated[
         bool, typer.Option("--include-training", help="Trade the candles of the training too: shows nothing of worth.")
     ] = False,
@@ -72,5 +73,6 @@ def backtest(
         include_training=include_training,
         trades_file=output,
         curve_file=curve,
+        trade=trade,
         as_json=json,
     )

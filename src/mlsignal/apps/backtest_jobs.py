@@ -12,26 +12,44 @@ from mlsignal.apps.terminal import MISSING, StageProgress, output, print_json, p
 from mlsignal.bundle import Bundle, load_bundle
 from mlsignal.candles import Candles, Floats, Times, utc
 from mlsignal.config import Settings
-from mlsignal.errors import ConfigurationError, TooFewCandlesError
+from mlsignal.errors import ConfigurationError, ModelError, TooFewCandlesError
 from mlsignal.evaluation.backtest import BacktestResult, run_backtest
-from mlsignal.evaluation.costs import choose_costs
+from mlsignal.evaluation.costs import Costs, choose_costs, recent_volatility
+from mlsignal.evaluation.decision import DecisionRule
+from mlsignal.evaluation.money import expected_round_trip
 from mlsignal.evaluation.performance import candle_returns, deepest_drawdown, drawdowns, ratios
 from mlsignal.evaluation.positions import sign_targets
 from mlsignal.evaluation.record import without_nan
 from mlsignal.exporting import write_table
 from mlsignal.gathering import GatheredCandles, gather_candles
 
-Decide = Callable[[Floats, Candles, Times], Floats]
-"""Turns probabilities of up, at some positions of candles, into targets in [-1, 1]."""
-
 _LEARNT = "what a model earns where it has learnt says nothing of what it will earn"
 _COLUMNS = (("after costs", "net"), ("before costs", "gross"), ("buy and hold", "buy_and_hold"))
 
 
-def decide_by_sign(p_up: Floats, candles: Candles, position: Times) -> Floats:
+def targets_of_every_signal(bundle: Bundle, costs: Costs, candles: Candles, p_up: Floats) -> Floats:
     """Go long above .5 and short below, whatever the costs."""
-    del candles, position
+    del bundle, costs, candles
     return sign_targets(p_up)
+
+
+def targets_worth_their_cost(bundle: Bundle, costs: Costs, candles: Candles, p_up: Floats) -> Floats:
+    """Trade only where the expected gain exceeds the round trip's cost, by the rule learnt in training.
+
+    Raises
+    ------
+    ModelError
+        If the bundle has no such rule.
+    """
+    told = bundle.manifest.get("decision")
+    if told is None:
+        raise ModelError("bundle: it holds no rule for decisions, an older version made it; train again")
+    volatility = recent_volatility(candles)
+    return DecisionRule.from_dict(told).targets(p_up, volatility, expected_round_trip(candles, costs, volatility))
+
+
+WAYS = {"every": targets_of_every_signal, "worth": targets_worth_their_cost}
+"""What is traded: every signal, or only what is worth its cost."""
 
 
 def backtest_job(
@@ -44,9 +62,11 @@ def backtest_job(
     trades_file: Path | None = None,
     curve_file: Path | None = None,
     as_json: bool = False,
-    decide: Decide = decide_by_sign,
+    trade: str = "every",
 ) -> None:
     """Backtest a bundle; its symbol, interval and horizon are used where none are given."""
+    if trade not in WAYS:
+        raise ConfigurationError(f"trade: expected {' or '.join(WAYS)}, found {trade!r}")
     bundle = load_bundle(bundle_path, given.get("feature_file"))
     settings = _settings_of_bundle(settings_with, given, bundle)
     costs = choose_costs(
@@ -62,7 +82,7 @@ def backtest_job(
     if gathered.synthetic:
         print_note(SYNTHETIC_NOTE)
     rules: dict[str, Any] = {"hold": settings.hold, "horizon": settings.horizon, "sizing": settings.sizing}
-    target = decide(p_up[position], candles, position)
+    target = WAYS[trade](bundle, costs, candles, p_up)[position]
     result = run_backtest(candles, position, target, costs, **rules, notional=notional)
     for frame, file in ((result.trades, trades_file), (result.curve, curve_file)):
         if file is not None:
@@ -70,6 +90,7 @@ def backtest_job(
     facts = {
         **_describe(gathered, bundle, result),
         "signals": len(position),
+        "trade": trade,
         "training": {**bundle.manifest["training"], "candles_in_it": seen, "included": include_training},
         "economics": result.summary,
         "trades_file": None if trades_file is None else str(trades_file),

@@ -166,9 +166,9 @@ def run(
     """Fetch candles, train, validate, choose, judge, and export the model with a report."""
     settings = settings_of(context)
     with lean_imports():
-        from mlsignal.apps.jobs import load_engine, run_job, show_run
+        from mlsignal.apps.jobs import load_libraries, run_job, show_run
 
-        load_engine(settings.engine)
+        load_libraries(settings.engine, settings.models)
 
     result, folder = run_job(settings, output, command=_command_line(), quiet=json)
     show_run(result, folder, as_json=json)

@@ -14,13 +14,13 @@ from mlsignal.errors import ConfigurationError
 from mlsignal.experiment import RunResult
 from mlsignal.exporting import metrics_json, write_table
 from mlsignal.gathering import GatheredCandles, gather_candles
-from mlsignal.learning.models import load_engine
+from mlsignal.learning.models import load_libraries
 from mlsignal.workflow import output_folder, run_workflow
 
 __all__ = [
     "exchange_job",
     "features_job",
-    "load_engine",
+    "load_libraries",
     "predict_job",
     "run_job",
     "show_run",

@@ -106,9 +106,9 @@ def prediction_table(
             "fold": np.repeat([part[1] for part in parts], lengths),
             "model": np.repeat([part[0] for part in parts], lengths),
             "p_up": np.concatenate([part[3] for part in parts]),
-            "p_moved": pl.Series(np.concatenate([part[4] for part in parts])).fill_nan(None),
             "label": dataset.y[rows],
             "tie": dataset.tie[rows],
+            "p_moved": pl.Series(np.concatenate([part[4] for part in parts])).fill_nan(None),
         }
     )
 

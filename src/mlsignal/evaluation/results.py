@@ -36,7 +36,7 @@ class EvaluationReport:
     metrics
         The content of metrics.json, `schema_version` 1; see docs/reference/metrics.md.
     predictions
-        symbol, open_time, close_time, fold ("1".. or "test"), model, p_up, p_moved (test rows only), label, tie: one
+        symbol, open_time, close_time, fold ("1".. or "test"), model, p_up, label, tie, p_moved (test rows only): one
         row a candle, fold and model.
     candles
         The candles that the run used.

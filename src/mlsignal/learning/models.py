@@ -1,6 +1,6 @@
 """The classifiers: one function each, by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Literal, get_args
@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mlsignal.errors import ConfigurationError, MissingExtraError, did_you_mean
-from mlsignal.learning.boosting import BoostedTrees
+from mlsignal.learning.boosting import BoostedTrees, load_lightgbm
 from mlsignal.learning.forest import BinnedForest, FeatureBins
 
 Engine = Literal["plain", "accel"]
@@ -98,10 +98,18 @@ def lightgbm(context: ModelContext) -> Any:
     return BoostedTrees(min_leaf_rows=max(20, context.n_train // 400), seed=context.seed)
 
 
-def load_engine(engine: str) -> None:
-    """Import the libraries of an engine now: they come late otherwise, in the midst of a job."""
+def load_libraries(engine: str, models: Sequence[str]) -> None:
+    """Import what an engine and models need now: it comes late otherwise, in the midst of a job.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
     if choose_engine(engine) == "accel":
         _accelerated_forest()
+    if "lightgbm" in models:
+        load_lightgbm()
 
 
 def _accelerated_forest() -> Any:
