@@ -22,7 +22,8 @@ from mlsignal.leakage.finding import CheckResult, Finding, LeakageReport, merge_
 from mlsignal.leakage.fitting import check_fitting
 from mlsignal.leakage.nulls import LEVEL, judge_nulls, shuffle_labels
 from mlsignal.leakage.suite import check_features, check_rows
-from mlsignal.learning.splits import Fold, holdout, time_series_folds
+from mlsignal.learning.schemes import FoldOptions, make_folds, refit_folds
+from mlsignal.learning.splits import Fold, holdout
 from mlsignal.learning.training import TrainingOptions
 from mlsignal.sim.symbols import NULL
 
@@ -180,11 +181,14 @@ def _check_training(settings: Settings, candles: Candles, selection: FeatureSele
     frame = compute_features(candles, selection.features)
     labels = _label(settings, candles)
     dataset = build_dataset(frame, labels)
-    split = holdout(dataset, settings.test_share)
-    folds = {"holdout": [split], "time series": time_series_folds(dataset, split.train, settings.folds)}
+    split = holdout(dataset, settings.test_share, settings.embargo)
+    validated = make_folds(dataset, split.train, FoldOptions.of(settings))
+    folds = {"holdout": [split], settings.validation.replace("_", " "): validated}
+    if settings.refit_every is not None:
+        folds["refits"] = refit_folds(dataset, split, settings.refit_every, settings.train_candles, settings.embargo)
     checks = list(check_rows(frame, labels, dataset, folds))
     options = TrainingOptions(settings.outliers, settings.seed, min(settings.trees, AUDIT_TREES))
-    fitted: dict[str, Fold] = {"holdout": split, "the last fold": folds["time series"][-1]}
+    fitted: dict[str, Fold] = {"holdout": split, "the last fold": validated[-1]}
     return [*checks, check_fitting(dataset, fitted, settings.models, options, settings.seed)]
 
 
