@@ -147,6 +147,10 @@ class Settings(BaseSettings):
     """Slippage of a side as a share of one candle's volatility, instead of the preset's."""
     latency_candles: int = Field(0, ge=0)
     """Candles between the open at which an order could be filled first and the one at which it is."""
+    funding_bps: float | None = Field(None, allow_inf_nan=False)
+    """What a long pays a short each 8 hours, basis points of the position, instead of the preset's, which is 0."""
+    notional: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Size of the account in the quote currency; where it is given, the impact of its orders on the price counts."""
     sizing: Literal["fixed", "volatility"] = "fixed"
     """Whether every position has the same size, or one that aims at a constant volatility."""
     hold: Literal["signal", "flip", "horizon"] = "signal"

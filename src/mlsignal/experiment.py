@@ -42,7 +42,8 @@ from mlsignal.version import __version__
 _DECISIVE = (
     *("horizon", "ties", "outliers", "validation", "folds", "test_groups", "refit_every", "train_candles", "embargo"),
     *("test_share", "select_by", "seed", "trees"),
-    *("costs", "fee_bps", "half_spread_bps", "slippage", "latency_candles", "sizing", "hold"),
+    *("costs", "fee_bps", "half_spread_bps", "slippage", "latency_candles", "funding_bps", "notional"),
+    *("sizing", "hold"),
 )
 """Settings that decide the numbers."""
 

@@ -13,11 +13,13 @@ from mlsignal.apps.options import (
     CostsPreset,
     FeatureFile,
     FeeBps,
+    FundingBps,
     HalfSpreadBps,
     HoldRule,
     Json,
     LatencyCandles,
     MaxAge,
+    Notional,
     SizingRule,
     Slippage,
     Source,
@@ -50,9 +52,8 @@ def backtest(
     latency_candles: LatencyCandles = None,
     hold: HoldRule = None,
     sizing: SizingRule = None,
-    notional: Annotated[
-        float | None, typer.Option(help="Size of the account, quote currency; then its orders move the price.")
-    ] = None,
+    funding_bps: FundingBps = None,
+    notional: Notional = None,
     trade: Annotated[str, typer.Option(help="every signal, or only what is worth its cost (worth).")] = "every",
     include_training: Annotated[
         bool, typer.Option("--include-training", help="Trade the candles of the training too: shows nothing of worth.")
@@ -69,7 +70,6 @@ def backtest(
         lambda known: settings_of(context, **known),
         context.params,
         bundle,
-        notional=notional,
         include_training=include_training,
         trades_file=output,
         curve_file=curve,

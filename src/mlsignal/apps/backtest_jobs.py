@@ -14,7 +14,7 @@ from mlsignal.candles import Candles, Floats, Times, utc
 from mlsignal.config import Settings
 from mlsignal.errors import ConfigurationError, ModelError, TooFewCandlesError
 from mlsignal.evaluation.backtest import BacktestResult, run_backtest
-from mlsignal.evaluation.costs import Costs, choose_costs, recent_volatility
+from mlsignal.evaluation.costs import Costs, costs_of, recent_volatility
 from mlsignal.evaluation.decision import DecisionRule
 from mlsignal.evaluation.money import expected_round_trip
 from mlsignal.evaluation.performance import candle_returns, deepest_drawdown, drawdowns, ratios
@@ -57,7 +57,6 @@ def backtest_job(
     given: Mapping[str, Any],
     bundle_path: Path,
     *,
-    notional: float | None = None,
     include_training: bool = False,
     trades_file: Path | None = None,
     curve_file: Path | None = None,
@@ -69,9 +68,7 @@ def backtest_job(
         raise ConfigurationError(f"trade: expected {' or '.join(WAYS)}, found {trade!r}")
     bundle = load_bundle(bundle_path, given.get("feature_file"))
     settings = _settings_of_bundle(settings_with, given, bundle)
-    costs = choose_costs(
-        settings.costs, settings.fee_bps, settings.half_spread_bps, settings.slippage, settings.latency_candles
-    )
+    costs = costs_of(settings)
     with StageProgress(quiet=as_json) as progress:
         gathered = gather_candles(settings, on_progress=progress.candles)
     candles = gathered.candles
@@ -83,7 +80,7 @@ def backtest_job(
         print_note(SYNTHETIC_NOTE)
     rules: dict[str, Any] = {"hold": settings.hold, "horizon": settings.horizon, "sizing": settings.sizing}
     target = WAYS[trade](bundle, costs, candles, p_up)[position]
-    result = run_backtest(candles, position, target, costs, **rules, notional=notional)
+    result = run_backtest(candles, position, target, costs, **rules, notional=settings.notional)
     for frame, file in ((result.trades, trades_file), (result.curve, curve_file)):
         if file is not None:
             write_table(frame, file)

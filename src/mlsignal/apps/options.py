@@ -48,6 +48,12 @@ HalfSpreadBps = Annotated[float | None, typer.Option(help="Half the spread, basi
 Slippage = Annotated[
     float | None, typer.Option(help="Slippage of a side, as a share of one candle's volatility.  [the preset's]")
 ]
+FundingBps = Annotated[
+    float | None, typer.Option(help="What a long pays a short each 8 hours, basis points.  [the preset's, 0]")
+]
+Notional = Annotated[
+    float | None, typer.Option(help="Size of the account, quote currency; then its orders move the price.")
+]
 LatencyCandles = Annotated[int | None, typer.Option(help="Candles that an order is late beyond the next open.  [0]")]
 HoldRule = Annotated[
     str | None,

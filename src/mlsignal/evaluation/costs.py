@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from mlsignal.candles import Candles, Floats, Times
+from mlsignal.config import Settings
 from mlsignal.errors import ConfigurationError, did_you_mean
 from mlsignal.features.rolling import rolling_sums
 
@@ -150,6 +151,18 @@ def choose_costs(
         slippage=own.slippage if slippage is None else slippage,
         funding_bps=own.funding_bps if funding_bps is None else funding_bps,
         latency_candles=latency_candles,
+    )
+
+
+def costs_of(settings: Settings) -> Costs:
+    """Return the costs that settings ask for; errors as of `choose_costs`."""
+    return choose_costs(
+        settings.costs,
+        settings.fee_bps,
+        settings.half_spread_bps,
+        settings.slippage,
+        settings.latency_candles,
+        settings.funding_bps,
     )
 
 

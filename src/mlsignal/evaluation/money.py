@@ -9,7 +9,7 @@ from mlsignal.candles import Candles, Floats
 from mlsignal.config import Settings
 from mlsignal.evaluation.backtest import BacktestResult, run_backtest
 from mlsignal.evaluation.bootstrap import automatic_block_length, plan_resampling
-from mlsignal.evaluation.costs import Costs, choose_costs, recent_volatility
+from mlsignal.evaluation.costs import Costs, costs_of, recent_volatility
 from mlsignal.evaluation.decision import DecisionRule
 from mlsignal.evaluation.forecasts import Forecasts
 from mlsignal.evaluation.positions import sign_targets
@@ -64,9 +64,7 @@ def backtest_forecasts(settings: Settings, learned: Learned, said: Forecasts) ->
     ConfigurationError
         If the costs are unknown or impossible.
     """
-    costs = choose_costs(
-        settings.costs, settings.fee_bps, settings.half_spread_bps, settings.slippage, settings.latency_candles
-    )
+    costs = costs_of(settings)
     dataset, split = learned.dataset, learned.split
     volatility = recent_volatility(dataset.candles)
     position = dataset.position[split.test]
@@ -87,6 +85,7 @@ def backtest_forecasts(settings: Settings, learned: Learned, said: Forecasts) ->
             hold=settings.hold,
             horizon=settings.horizon,
             sizing=settings.sizing,
+            notional=settings.notional,
         )
 
     decided = {

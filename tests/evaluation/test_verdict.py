@@ -1,0 +1,106 @@
+"""The verdict: its two answers follow from the tests, and its words from the answers."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from mlsignal.evaluation.verdict import verdict
+
+METRICS: dict[str, Any] = {
+    "selected": "random_forest",
+    "models": {
+        "logistic_regression": {"test": {}},
+        "random_forest": {
+            "test": {"without_ties": {"n": 9_000, "accuracy": 0.53, "roc_auc": 0.54, "ci": {"roc_auc": [0.52, 0.56]}}}
+        },
+    },
+    "significance": {
+        "models": {
+            "random_forest": {
+                "p": 0.001,
+                "p_adjusted": 0.002,
+                "standard_error": 0.006,
+                "against": {
+                    "majority": {"p": 0.0001, "difference": -0.003},
+                    "persistence": {"p": 0.001, "difference": -0.002},
+                },
+            }
+        }
+    },
+    "economics": {"gross_return": 0.1, "net_return": -0.9, "break_even_fee_bps": 0.4},
+    "decision": {"trades": 0, "p": None, "round_trip_bps": 21.5, "net_return": 0.0, "buy_and_hold_return": 0.02},
+    "trials": {"n_trials": 2, "deflated_sharpe": None, "pbo": None},
+    "audit": {"findings": []},
+}
+
+
+def changed(**paths: Any) -> dict[str, Any]:
+    metrics = copy.deepcopy(METRICS)
+    for path, value in paths.items():
+        *parents, leaf = path.split("__")
+        place = metrics
+        for name in parents:
+            place = place[name]
+        place[leaf] = value
+    return metrics
+
+
+def test_verdict_of_a_significant_model_is_a_predictive_edge_only() -> None:
+    found = verdict(METRICS)
+    assert found["edge"] is True
+    assert found["predictive"] == {"edge": True, "p": 0.002, "level": 0.01}
+    assert found["economic"]["edge"] is False
+    assert found["text"].startswith("There is a predictive edge.")
+    assert "2.00 thousandths of a nat better than the hardest baseline (persistence)" in found["text"]
+    assert "After costs: no edge. No expected gain" in found["text"]
+    assert "would often go unseen" not in found["text"]
+
+
+@pytest.mark.parametrize("p", [0.01, 0.2])
+def test_verdict_at_or_above_the_level_shows_no_edge_and_what_would_go_unseen(p: float) -> None:
+    found = verdict(changed(significance__models__random_forest__p_adjusted=p))
+    assert found["edge"] is False
+    assert found["text"].startswith("No predictive edge is shown.")
+    assert "an AUC below about 0.519 would often go unseen" in found["text"]
+
+
+def test_verdict_without_tests_is_not_decided() -> None:
+    found = verdict(changed(significance=None))
+    assert found["edge"] is None
+    assert "cannot be judged" in found["text"]
+
+
+@pytest.mark.parametrize(
+    ("p", "deflated", "edge"), [(0.001, 0.99, True), (0.001, 0.9, False), (0.02, 0.99, False), (0.001, None, False)]
+)
+def test_verdict_after_costs_needs_significance_and_more_than_luck(
+    p: float, deflated: float | None, edge: bool
+) -> None:
+    found = verdict(
+        changed(decision__trades=120, decision__p=p, decision__net_return=0.3, trials__deflated_sharpe=deflated)
+    )
+    assert found["economic"]["edge"] is edge
+    assert ("After costs: an edge" in found["text"]) is edge
+
+
+def test_verdict_after_few_trades_is_not_decided() -> None:
+    found = verdict(changed(decision__trades=3))
+    assert found["economic"]["edge"] is None
+    assert "After costs: not decided" in found["text"]
+
+
+def test_verdict_says_where_a_claim_falls_when_all_trials_are_counted() -> None:
+    assert "would not stand" not in verdict(changed(trials__n_trials=9))["text"]
+    assert "p = 0.040: the claim would not stand" in verdict(changed(trials__n_trials=40))["text"]
+
+
+def test_verdict_above_60_percent_warns_and_names_what_the_audit_found() -> None:
+    accuracy = {"models__random_forest__test__without_ties__accuracy": 0.61}
+    found = verdict(changed(**accuracy))
+    assert found["text"].startswith("WARNING: an accuracy of 61.00%")
+    assert "found nothing" in found["warning"]
+    leak = {"culprit": "tomorrow", "severity": "leak"}
+    found = verdict(changed(**accuracy, audit__findings=[leak, leak, {"culprit": "slow", "severity": "warning"}]))
+    assert "the audit accuses tomorrow." in found["warning"]
+    assert verdict(METRICS)["warning"] is None
