@@ -1,6 +1,7 @@
 """What every test has: the shared market data where it is there, and no network but the loopback."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,15 @@ def shared() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_trial_log_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the trials of tests, and of what they start, out of the log of the person who runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLSIGNAL_TRIALS", str(tmp_path_factory.mktemp("trials")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_trial_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep the trials of a test out of the log of the person who runs it, and of other tests."""
+    """Keep the trials of a test out of the log of other tests."""
     monkeypatch.setenv("MLSIGNAL_TRIALS", str(tmp_path / "trials"))

@@ -80,6 +80,7 @@ def test_leaky_feature_is_named_in_the_verdict_of_an_ordinary_run(tmp_path: Path
     assert metrics["models"]["random_forest"]["test"]["without_ties"]["accuracy"] > 0.9
     assert metrics["verdict"]["text"].startswith("WARNING")
     assert "accuses tomorrow" in metrics["verdict"]["warning"]
+    assert metrics["verdict"]["edge"] is None
 
 
 def test_trials_are_counted_once_each(tmp_path: Path) -> None:

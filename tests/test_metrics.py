@@ -41,7 +41,7 @@ def test_scores_without_ties_leave_tied_rows_out() -> None:
     tie[::5] = True
     scores = score_model(np.where(tie, 0, y).astype(np.int8), tie, p_up)
     moved = classification_scores(y[~tie], p_up[~tie])
-    assert scores["without_ties"] == {key: moved[key] for key in ("n", "accuracy", "roc_auc", "log_loss")}
+    assert scores["without_ties"] == {key: moved[key] for key in ("n", "accuracy", "roc_auc", "log_loss", "brier")}
     assert scores["n"] == len(y)
 
 

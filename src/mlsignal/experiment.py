@@ -79,7 +79,7 @@ class RunResult:
     evaluation
         Metrics, predictions, equity: what the report shows.
     model
-        The chosen model, fitted on the training rows.
+        The chosen model, fitted on the training rows, or on those of the last refit over the test rows.
     selection
         Its features.
     golden
@@ -180,6 +180,7 @@ def learn(settings: Settings, dataset: Dataset, tell: OnProgress, watch: Stopwat
         validation=validation,
         estimators={name: walk.estimator for name, walk in fitted.items()},
         test_p_up={name: walk.p_up for name, walk in fitted.items()},
+        test_classes={name: walk.classes for name, walk in fitted.items() if walk.classes is not None},
         selected=selected,
         engine=engine,
         test_folds=tuple(test_folds),
@@ -257,7 +258,8 @@ def judge(
 
 
 def _importances(settings: Settings, learned: Learned) -> tuple[Importance, ...]:
-    dataset, test = learned.dataset, learned.split.test
+    # Only rows that the exported fit has not learnt from: with refits those that the last one served.
+    dataset, test = learned.dataset, learned.test_folds[-1].test
     moved = test[~dataset.tie[test]]
     return permutation_importance(
         learned.estimators[learned.selected],

@@ -14,6 +14,7 @@ Labels01 = npt.NDArray[np.int8]
 SMALLEST_PROBABILITY = 1e-15
 """Probabilities are kept this far from 0 and 1 in the log loss, as in scikit-learn 1.2 and earlier."""
 
+_WITHOUT_TIES = ("accuracy", "roc_auc", "log_loss", "brier")
 LOWER_IS_BETTER = frozenset({"log_loss", "brier"})
 
 
@@ -115,7 +116,7 @@ def score_model(
     Returns
     -------
     dict
-        The scores of all rows; under "without_ties" n, accuracy, roc_auc and log_loss of the rows that moved;
+        The scores of all rows; under "without_ties" n, accuracy, roc_auc, log_loss and brier of the rows that moved;
         under "top_decile" n and accuracy_without_ties of the tenth with |rank - .5| largest.
     """
     decisions = p_up > 0.5 if up is None else up
@@ -129,17 +130,22 @@ def score_model(
 
 def _scores_without_ties(y: Labels01, p_up: Floats, up: Bools, rank: Floats) -> dict[str, float]:
     if not len(y):
-        return {"n": 0, "accuracy": float("nan"), "roc_auc": float("nan"), "log_loss": float("nan")}
+        return {"n": 0, **dict.fromkeys(_WITHOUT_TIES, float("nan"))}
     scores = classification_scores(y, p_up, up, rank)
-    return {key: scores[key] for key in ("n", "accuracy", "roc_auc", "log_loss")}
+    return {key: scores[key] for key in ("n", *_WITHOUT_TIES)}
 
 
 def _top_decile(y: Labels01, up: Bools, rank: Floats) -> dict[str, float]:
-    n = len(y) // 10
-    if not n:
+    confident = top_decile_rows(rank)
+    if not len(confident):
         return {"n": 0, "accuracy_without_ties": float("nan")}
-    confident = np.argpartition(-np.abs(rank - 0.5), n - 1)[:n]
-    return {"n": n, "accuracy_without_ties": float((up[confident] == (y[confident] == 1)).mean())}
+    return {"n": len(confident), "accuracy_without_ties": float((up[confident] == (y[confident] == 1)).mean())}
+
+
+def top_decile_rows(rank: Floats) -> npt.NDArray[np.intp]:
+    """Return which tenth of the rows has |rank - .5| largest, in no order; none of fewer than 10 rows."""
+    n = len(rank) // 10
+    return np.argpartition(-np.abs(rank - 0.5), n - 1)[:n] if n else np.empty(0, np.intp)
 
 
 def read_score(scores: Mapping[str, Any], name: str) -> float:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from mlsignal.evaluation.bootstrap import Resampling
 from mlsignal.evaluation.reliability import COVERAGES, accuracy_by_coverage, reliability_scores
 
 
@@ -41,19 +42,21 @@ def test_no_rows_give_nan():
 def test_accuracy_rises_as_coverage_falls_and_ties_are_left_out():
     y, p = calibrated_rows()
     tie = np.random.default_rng(1).random(len(y)) < 0.2
-    rows = accuracy_by_coverage(y, tie, p, np.abs(p - 0.5))
+    rows = accuracy_by_coverage(y, tie, p, np.abs(p - 0.5), Resampling(len(y), 1.0, 200, 0))
     assert [row["share"] for row in rows] == list(COVERAGES)
     accuracies = [row["accuracy_without_ties"] for row in rows[:4]]
     assert accuracies == sorted(accuracies)
     assert rows[0]["coverage"] == 1
     assert rows[0]["n"] == int((~tie).sum())
     assert rows[3]["coverage"] == pytest.approx(0.1, abs=0.001)
-    low, high = rows[0]["ci"]
-    assert low < rows[0]["accuracy_without_ties"] < high
+    share, n = rows[0]["accuracy_without_ties"], rows[0]["n"]
+    low, high = rows[0]["ci"]  # of independent rows here: the binomial one
+    assert (high - low) / 2 == pytest.approx(1.96 * (share * (1 - share) / n) ** 0.5, rel=0.15)
+    assert (low + high) / 2 == pytest.approx(share)
 
 
 def test_thresholds_come_from_training_rows():
     y, p = calibrated_rows()
-    rows = accuracy_by_coverage(y, np.zeros(len(y), bool), p, np.full(10, 0.4))
+    rows = accuracy_by_coverage(y, np.zeros(len(y), bool), p, np.full(10, 0.4), Resampling(len(y), 1.0, 50, 0))
     assert [row["n"] for row in rows[1:]] == [0] * (len(COVERAGES) - 1)
     assert rows[1]["ci"] is None

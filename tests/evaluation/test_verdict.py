@@ -20,6 +20,7 @@ METRICS: dict[str, Any] = {
             "random_forest": {
                 "p": 0.001,
                 "p_adjusted": 0.002,
+                "p_auc": 0.0001,
                 "standard_error": 0.006,
                 "against": {
                     "majority": {"p": 0.0001, "difference": -0.003},
@@ -59,7 +60,9 @@ def test_verdict_of_a_significant_model_is_a_predictive_edge_only() -> None:
 
 @pytest.mark.parametrize("p", [0.01, 0.2])
 def test_verdict_at_or_above_the_level_shows_no_edge_and_what_would_go_unseen(p: float) -> None:
-    found = verdict(changed(significance__models__random_forest__p_adjusted=p))
+    found = verdict(
+        changed(significance__models__random_forest__p_adjusted=p, significance__models__random_forest__p_auc=p)
+    )
     assert found["edge"] is False
     assert found["text"].startswith("No predictive edge is shown.")
     assert "an AUC below about 0.519 would often go unseen" in found["text"]
@@ -69,6 +72,25 @@ def test_verdict_without_tests_is_not_decided() -> None:
     found = verdict(changed(significance=None))
     assert found["edge"] is None
     assert "cannot be judged" in found["text"]
+
+
+def test_verdict_of_one_class_is_not_decided() -> None:
+    found = verdict(changed(models__random_forest__test__without_ties__roc_auc=None))
+    assert found["predictive"] == {"edge": None, "p": None, "level": 0.01}
+    assert "cannot be judged" in found["text"]
+
+
+def test_verdict_where_only_the_log_loss_fails_does_not_speak_of_unseen_rankings() -> None:
+    found = verdict(changed(significance__models__random_forest__p_adjusted=0.2))
+    assert found["edge"] is False
+    assert "would often go unseen" not in found["text"]
+
+
+def test_verdict_with_a_leak_claims_nothing() -> None:
+    found = verdict(changed(audit__findings=[{"culprit": "tomorrow", "severity": "leak"}]))
+    assert found["edge"] is None
+    assert found["text"].startswith("WARNING: the audit of this run accuses tomorrow")
+    assert "There is a predictive edge" not in found["text"]
 
 
 @pytest.mark.parametrize(
@@ -102,5 +124,5 @@ def test_verdict_above_60_percent_warns_and_names_what_the_audit_found() -> None
     assert "found nothing" in found["warning"]
     leak = {"culprit": "tomorrow", "severity": "leak"}
     found = verdict(changed(**accuracy, audit__findings=[leak, leak, {"culprit": "slow", "severity": "warning"}]))
-    assert "the audit accuses tomorrow." in found["warning"]
+    assert "the audit of this run accuses tomorrow: no score" in found["warning"]
     assert verdict(METRICS)["warning"] is None

@@ -7,6 +7,7 @@ import numpy as np
 
 from mlsignal.candles import Candles
 from mlsignal.dataset import build_dataset
+from mlsignal.evaluation.bootstrap import Resampling
 from mlsignal.evaluation.breakeven import break_even
 from mlsignal.evaluation.costs import choose_costs
 from mlsignal.evaluation.folds import describe_folds
@@ -55,11 +56,12 @@ def judgement_of(
 def told_of(labels: Labels, train: np.ndarray, test: np.ndarray, p_up: np.ndarray) -> dict[str, Any]:
     """Return what a model's entry holds beside its scores."""
     y, tie = labels.up[test], labels.tie[test]
+    resampling = Resampling(len(test), 3.0, 60, 0)
     return {
         "calibration": {"slope": 0.8, "intercept": 0.01, "n": len(train)},
         "reliability": {
             "stated": reliability_scores(y, p_up[test]),
             "calibrated": reliability_scores(y[~tie], p_up[test][~tie]),
         },
-        "coverage": accuracy_by_coverage(y, tie, p_up[test], np.abs(p_up[train] - 0.5)),
+        "coverage": accuracy_by_coverage(y, tie, p_up[test], np.abs(p_up[train] - 0.5), resampling),
     }

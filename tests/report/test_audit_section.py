@@ -7,7 +7,7 @@ import pytest
 
 from mlsignal.evaluation.results import EvaluationReport
 from mlsignal.leakage.finding import CheckResult, Finding, LeakageReport
-from mlsignal.report.blocks import Facts, Text
+from mlsignal.report.blocks import Table, Text
 from mlsignal.report.sections.audit import audit_section
 from mlsignal.report.story import Story
 
@@ -25,8 +25,9 @@ def test_section_names_the_culprit(evaluation: EvaluationReport) -> None:
     assert answer.warning
     assert "A leak was found: ahead." in answer.text
     assert told.text == "Leak: ahead (prefixes): the value of then changes"
-    assert isinstance(facts, Facts)
-    assert facts.items == (("Prefixes", "leak: 3 columns"), ("Labels", "passed: 9 labels"))
+    assert isinstance(facts, Table)
+    told = [(row.name, *(cell.text for cell in row.cells)) for row in facts.rows]
+    assert told == [("Prefixes", "3 columns", "leak"), ("Labels", "9 labels", "passed")]
 
 
 def test_section_of_a_clean_audit_says_so(evaluation: EvaluationReport) -> None:

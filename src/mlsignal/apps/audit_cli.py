@@ -36,6 +36,14 @@ def audit(
     features: Features = None,
     feature_file: FeatureFile = None,
     horizon: Annotated[int | None, typer.Option(help="Candles ahead to foresee.  [1]")] = None,
+    ties: Annotated[str | None, typer.Option(help="Unchanged closes: down, drop or third.  [down]")] = None,
+    models: Annotated[
+        str | None, typer.Option(help="Models whose fits are audited.  [logistic_regression,random_forest]")
+    ] = None,
+    validation: Annotated[
+        str | None, typer.Option(help="Folds to audit: time_series, walk_forward or combinatorial.  [time_series]")
+    ] = None,
+    folds: Annotated[int | None, typer.Option(help="How many folds, or groups.  [10]")] = None,
     null_seeds: Annotated[
         int, typer.Option(help="Whole runs on shuffled labels, and as many on markets without a signal.", min=0)
     ] = 0,

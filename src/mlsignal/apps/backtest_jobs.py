@@ -45,7 +45,9 @@ def targets_worth_their_cost(bundle: Bundle, costs: Costs, candles: Candles, p_u
     if told is None:
         raise ModelError("bundle: it holds no rule for decisions, an older version made it; train again")
     volatility = recent_volatility(candles)
-    return DecisionRule.from_dict(told).targets(p_up, volatility, expected_round_trip(candles, costs, volatility))
+    round_trip = expected_round_trip(candles, costs, volatility)
+    row = candles.segment_ids + np.arange(len(candles))  # a gap is a step of more than one
+    return DecisionRule.from_dict(told).targets(p_up, volatility, round_trip, row)
 
 
 WAYS = {"every": targets_of_every_signal, "worth": targets_worth_their_cost}

@@ -143,7 +143,7 @@ def run(
     train_candles: Annotated[
         int | None, typer.Option(help="Length of a rolling training window.  [all before]")
     ] = None,
-    embargo: Annotated[int | None, typer.Option(help="Candles behind test rows kept out of training.  [0]")] = None,
+    embargo: Annotated[int | None, typer.Option(help="Candles kept free between training and test rows.  [0]")] = None,
     test_share: Annotated[
         float | None, typer.Option(help="Share of the rows, the newest, kept for the test.  [0.2]")
     ] = None,

@@ -5,13 +5,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from mlsignal.candles import Floats
+from mlsignal.candles import Floats, Times
 from mlsignal.learning.calibration import Calibration
 
 
 @dataclass(frozen=True)
 class DecisionRule:
-    """Long or short where (2 p - 1) E|r| exceeds the round trip's cost, flat elsewhere; fitted on training rows.
+    """In where (2 p - 1) E|r| exceeds the round trip's cost, out where no gain is expected; fitted on training rows.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class DecisionRule:
         """Return what a unit long is expected to earn before costs, a signed fraction, shape (n,)."""
         return (2 * self.calibration(score) - 1) * self.move_per_volatility * volatility
 
-    def targets(self, score: Floats, volatility: Floats, round_trip: Floats) -> Floats:
+    def targets(self, score: Floats, volatility: Floats, round_trip: Floats, position: Times) -> Floats:
         """Return 1 long, -1 short or 0 flat for each score, shape (n,); NaN scores give NaN.
 
         Parameters
@@ -49,9 +49,23 @@ class DecisionRule:
             Of the model, and recent volatility, at the same candles.
         round_trip
             Cost of going in and out, a fraction.
+        position
+            Of the candles, ascending.
+
+        Notes
+        -----
+        A position is taken where the expected gain exceeds the round trip, and kept as long as any gain on its side is
+        expected, for staying costs nothing. It ends with the stretch of candles without a gap.
         """
         gain = self.expected_gain(score, volatility)
-        return np.where(np.isnan(gain), np.nan, np.sign(gain) * (np.abs(gain) > round_trip))
+        side = np.sign(np.nan_to_num(gain))
+        enters = np.abs(np.nan_to_num(gain)) > round_trip
+        begins = np.ones(len(side), dtype=np.bool_)
+        begins[1:] = (side[1:] != side[:-1]) | (np.diff(position) != 1)
+        entered = np.cumsum(enters)
+        before = np.where(begins, entered - enters, 0)
+        held = entered > np.maximum.accumulate(before)
+        return np.where(np.isnan(gain), np.nan, side * held)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers that make the rule, for a manifest."""

@@ -89,7 +89,8 @@ def backtest_forecasts(settings: Settings, learned: Learned, said: Forecasts) ->
         )
 
     decided = {
-        name: trade(rule.targets(said.p_up[name], volatility[position], round_trip)) for name, rule in rules.items()
+        name: trade(rule.targets(said.p_up[name], volatility[position], round_trip, position))
+        for name, rule in rules.items()
     }
     selected = decided[learned.selected]
     return Money(

@@ -5,10 +5,14 @@ from typing import Any
 import numpy as np
 
 from mlsignal.candles import Floats
-from mlsignal.evaluation.uncertainty import share_interval
+from mlsignal.evaluation.bootstrap import Resampling
+from mlsignal.evaluation.resampled_scores import LEVEL
+from mlsignal.evaluation.student import student_reach
 from mlsignal.metrics import Bools, Labels01
 
 BINS = 10
+FEWEST_ROWS = 30
+"""Rows below which an accuracy gets no interval."""
 COVERAGES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 """Shares of the rows, the most confident first, at which accuracy is told."""
 
@@ -61,7 +65,9 @@ def reliability_scores(y: Labels01, p_up: Floats, bins: int = BINS) -> dict[str,
     return {**parts, "within_bins": brier - parts["reliability"] + parts["resolution"] - parts["uncertainty"]}
 
 
-def accuracy_by_coverage(y: Labels01, tie: Bools, p_moved: Floats, training_confidence: Floats) -> list[dict[str, Any]]:
+def accuracy_by_coverage(
+    y: Labels01, tie: Bools, p_moved: Floats, training_confidence: Floats, resampling: Resampling
+) -> list[dict[str, Any]]:
     """Return how often decisions are right when only the most confident are taken.
 
     Parameters
@@ -71,30 +77,61 @@ def accuracy_by_coverage(y: Labels01, tie: Bools, p_moved: Floats, training_conf
     training_confidence
         |p - .5| of out-of-fold probabilities on training rows, from whose quantiles the thresholds are taken: one
         that is chosen on the rows that it is judged on would flatter.
+    resampling
+        Of n rows, for the intervals.
 
     Returns
     -------
     list of dict
         For each of `COVERAGES`: share wanted, threshold (least p of the likelier side), coverage (share of all test
-        rows taken), n (rows taken that moved), accuracy_without_ties, ci (95 %, Wilson).
+        rows taken), n (rows taken that moved), accuracy_without_ties, ci (95 %, block bootstrap;
+        None for fewer than 30 rows).
     """
     confidence = np.abs(p_moved - 0.5)
-    right = (p_moved > 0.5) == (y == 1)
-    rows = []
-    for share in COVERAGES:
-        threshold = float(np.quantile(training_confidence, 1 - share)) if share < 1 else 0.0
-        taken = confidence >= threshold
-        counted = taken & ~tie
-        n = int(counted.sum())
-        accuracy = float(right[counted].mean()) if n else float("nan")
-        rows.append(
-            {
-                "share": share,
-                "threshold": 0.5 + threshold,
-                "coverage": float(taken.mean()),
-                "n": n,
-                "accuracy_without_ties": accuracy,
-                "ci": share_interval(accuracy, n) if n else None,
-            }
-        )
-    return rows
+    thresholds = [float(np.quantile(training_confidence, 1 - share)) if share < 1 else 0.0 for share in COVERAGES]
+    taken = confidence >= np.array(thresholds)[:, None]
+    counted = taken & ~tie
+    right = counted & ((p_moved > 0.5) == (y == 1))
+    intervals = share_intervals(right, counted, resampling)
+    return [
+        {
+            "share": share,
+            "threshold": 0.5 + threshold,
+            "coverage": float(taken[place].mean()),
+            "n": int(counted[place].sum()),
+            "accuracy_without_ties": float(right[place].sum() / n) if (n := counted[place].sum()) else float("nan"),
+            "ci": intervals[place],
+        }
+        for place, (share, threshold) in enumerate(zip(COVERAGES, thresholds, strict=True))
+    ]
+
+
+def share_intervals(part: Bools, whole: Bools, resampling: Resampling) -> list[list[float] | None]:
+    """Return the 95 % interval of the share of `part` in `whole`, for each row of these, shape (n_shares, n).
+
+    Parameters
+    ----------
+    part, whole
+        Test rows that count as right, and that count at all; `part` is within `whole`.
+    resampling
+        Of n rows.
+
+    Returns
+    -------
+    list
+        [low, high], or None where fewer than 30 rows count.
+    """
+    table = np.concatenate([part, whole]).astype(np.float64)
+    sums = np.concatenate([table @ counts for counts in resampling.counts()], axis=1)
+    reach = student_reach(LEVEL, resampling.degrees)
+    found: list[list[float] | None] = []
+    for place, (mine, all_) in enumerate(zip(*np.split(sums, 2), strict=True)):
+        n = int(whole[place].sum())
+        if n < FEWEST_ROWS:
+            found.append(None)
+            continue
+        share = float(part[place].sum()) / n
+        draws = np.divide(mine, all_, out=np.full(len(mine), np.nan), where=all_ > 0)
+        error = reach * resampling.standard_error(draws)
+        found.append([max(share - error, 0.0), min(share + error, 1.0)])
+    return found

@@ -6,15 +6,15 @@ import numpy as np
 
 from mlsignal.candles import Floats
 from mlsignal.evaluation.baselines import score_baseline
+from mlsignal.evaluation.bootstrap import Resampling
 from mlsignal.evaluation.forecasts import Forecasts
-from mlsignal.evaluation.reliability import accuracy_by_coverage, reliability_scores
-from mlsignal.evaluation.resampled_scores import Forecast, score_intervals
+from mlsignal.evaluation.reliability import accuracy_by_coverage, reliability_scores, share_intervals
+from mlsignal.evaluation.resampled_scores import Forecast, plan_for_forecasts, resample_scores
 from mlsignal.evaluation.significance import predictive_tests
 from mlsignal.evaluation.three_classes import three_class_scores
 from mlsignal.learning.learned import Learned
-from mlsignal.learning.ties import class_probabilities
 from mlsignal.learning.training import CrossValidation, score_names
-from mlsignal.metrics import score_model
+from mlsignal.metrics import Bools, Labels01, score_model, top_decile_rows
 
 _INTERVALS, _TESTS = 1, 2  # streams of random numbers
 
@@ -33,7 +33,9 @@ def score_forecasts(learned: Learned, said: Forecasts, seed: int) -> dict[str, A
     spoken = {name: Forecast(p_up) for name, p_up in said.p_up.items()}
     spoken |= {name: Forecast(rule.p_up, rule.up, rule.decision) for name, rule in said.baselines.items()}
     generator = np.random.default_rng([seed, _INTERVALS])
-    intervals = score_intervals(said.y, said.tie, spoken, generator, horizon=horizon)
+    resampling = plan_for_forecasts(said.y, spoken, generator, horizon=horizon)
+    resampled = resample_scores(said.y, said.tie, spoken, resampling)
+    intervals = {name: scores.intervals() for name, scores in resampled.items()}
     tests = predictive_tests(
         said.y,
         said.tie,
@@ -43,7 +45,7 @@ def score_forecasts(learned: Learned, said: Forecasts, seed: int) -> dict[str, A
         horizon=horizon,
     )
     return {
-        "models": {name: _model_scores(learned, said, name, intervals[name]) for name in said.p_up},
+        "models": {name: _model_scores(learned, said, name, intervals[name], resampling) for name in said.p_up},
         "baselines": {
             name: _with_intervals(score_baseline(rule, said.y, said.tie), intervals[name])
             for name, rule in said.baselines.items()
@@ -52,12 +54,14 @@ def score_forecasts(learned: Learned, said: Forecasts, seed: int) -> dict[str, A
     }
 
 
-def _model_scores(learned: Learned, said: Forecasts, name: str, intervals: dict[str, Any]) -> dict[str, Any]:
+def _model_scores(
+    learned: Learned, said: Forecasts, name: str, intervals: dict[str, Any], resampling: Resampling
+) -> dict[str, Any]:
     y, tie, p_up, p_moved = said.y, said.tie, said.p_up[name], said.p_moved[name]
     test = _with_intervals(score_model(y, tie, p_up), intervals)
-    if learned.dataset.ties == "third":
-        X = learned.dataset.X[learned.split.test]
-        test["three_class"] = three_class_scores(y, tie, class_probabilities(learned.estimators[name], X))
+    test["top_decile"]["ci"] = {"accuracy_without_ties": _top_decile_interval(y, tie, p_up, resampling)}
+    if name in learned.test_classes:
+        test["three_class"] = three_class_scores(y, tie, learned.test_classes[name])
     return {
         "cv": _cross_validation_scores(learned.validation, name),
         "test": test,
@@ -66,8 +70,15 @@ def _model_scores(learned: Learned, said: Forecasts, name: str, intervals: dict[
             "stated": reliability_scores(y, p_up),
             "calibrated": reliability_scores(y[~tie], p_moved[~tie]),
         },
-        "coverage": accuracy_by_coverage(y, tie, p_moved, said.training_confidence[name]),
+        "coverage": accuracy_by_coverage(y, tie, p_moved, said.training_confidence[name], resampling),
     }
+
+
+def _top_decile_interval(y: Labels01, tie: Bools, p_up: Floats, resampling: Resampling) -> list[float] | None:
+    moved = np.flatnonzero(~tie)
+    counted = np.zeros(len(y), dtype=np.bool_)
+    counted[moved[top_decile_rows(p_up[moved])]] = True
+    return share_intervals((counted & ((p_up > 0.5) == (y == 1)))[None], counted[None], resampling)[0]
 
 
 def _with_intervals(scores: dict[str, Any], intervals: dict[str, Any]) -> dict[str, Any]:

@@ -117,7 +117,7 @@ def assess_trials(current: Trial, logged: LoggedTrials) -> TrialsAssessment:
             "model": best.model,
             "sharpe": best.sharpe.ratio,
         },
-        is_best=best is current,
+        is_best=best is current and math.isfinite(moments.ratio),
         recorded=logged.recorded,
         unreadable=logged.unreadable,
         file=logged.file,

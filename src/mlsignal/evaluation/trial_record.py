@@ -41,10 +41,9 @@ def record_trials(
         trials = {name: _trial(name, learned, result, metrics) for name, result in money.decided.items()}
     except DataError:
         return None
-    origin = "synthetic" if data["synthetic"] else "real"
-    logged = TrialLog(settings.trials).record(
-        data["symbol"], data["interval"], f"{origin} {data['source']}", trials.values()
-    )
+    # Real candles share one log wherever they came from: a moved file, or another source, must not forget the trials.
+    origin = f"synthetic {data['source']}" if data["synthetic"] else "real"
+    logged = TrialLog(settings.trials).record(data["symbol"], data["interval"], origin, trials.values())
     return assess_trials(trials[learned.selected], logged)
 
 

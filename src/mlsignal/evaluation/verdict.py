@@ -25,7 +25,7 @@ def verdict(metrics: Mapping[str, Any]) -> dict[str, Any]:
     -------
     dict
         edge (that of predictive), predictive (edge, p, level), economic (edge, p, level), warning (None, or why to
-        suspect a leak) and text. An edge is None where it could not be tested.
+        suspect a leak) and text. An edge is None where it could not be tested, or where the audit found a leak.
 
     Notes
     -----
@@ -55,8 +55,8 @@ def verdict(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 def _predictive(metrics: Mapping[str, Any]) -> dict[str, Any]:
     found = _of_selected(metrics, "significance")
-    p = None if found is None else found.get("p_adjusted")
-    return {"edge": None if p is None else bool(p < LEVEL), "p": p, "level": LEVEL}
+    p = None if found is None or _test(metrics)["without_ties"]["roc_auc"] is None else found.get("p_adjusted")
+    return {"edge": None if p is None or _leaks(metrics) else bool(p < LEVEL), "p": p, "level": LEVEL}
 
 
 def _economic(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def _economic(metrics: Mapping[str, Any]) -> dict[str, Any]:
     if p is None:
         return {"edge": False if decision.get("trades") == 0 else None, "p": None, "level": LEVEL}
     lucky = certainty is None or certainty < ENOUGH_CERTAINTY
-    return {"edge": bool(p < LEVEL and not lucky), "p": p, "level": LEVEL}
+    return {"edge": None if _leaks(metrics) else bool(p < LEVEL and not lucky), "p": p, "level": LEVEL}
 
 
 def _of_selected(metrics: Mapping[str, Any], key: str) -> Mapping[str, Any] | None:
@@ -75,8 +75,10 @@ def _of_selected(metrics: Mapping[str, Any], key: str) -> Mapping[str, Any] | No
 
 def _foresight(metrics: Mapping[str, Any], predictive: Mapping[str, Any]) -> str:
     name, scores = _words(metrics["selected"]), _test(metrics)["without_ties"]
-    if predictive["edge"] is None:
+    if predictive["p"] is None:
         return f"Foresight cannot be judged: the test candles that moved are too few or of one class ({scores['n']:,})."
+    if predictive["edge"] is None:
+        return f"Foresight is not judged where a leak is. {_ranking(name, scores)}."
     start = "There is a predictive edge." if predictive["edge"] else "No predictive edge is shown."
     return f"{start} {_ranking(name, scores)}; {_loss(metrics)} {_p_values(metrics, predictive)}"
 
@@ -112,7 +114,7 @@ def _certainty(metrics: Mapping[str, Any]) -> str:
     """Say how large an edge would have had to be to be seen, where none was."""
     found = _of_selected(metrics, "significance") or {}
     error = found.get("standard_error")
-    if error is None or (found.get("p_adjusted") or 0) < LEVEL:
+    if error is None or (found.get("p_auc") or 0) < LEVEL:
         return ""
     return (
         f"With so many candles an AUC below about {0.5 + DETECTABLE_ERRORS * error:.3f} would often go unseen: none "
@@ -132,7 +134,8 @@ def _money(metrics: Mapping[str, Any], economic: Mapping[str, Any]) -> str:
         f"{money['net_return']:+.2%} (buy and hold {money['buy_and_hold_return']:+.2%})"
     )
     if economic["edge"] is None:
-        return f"After costs: not decided; {told}, too few to judge."
+        why = "too few to judge" if economic["p"] is None else "which a leak explains"
+        return f"After costs: not decided; {told}, {why}."
     answer = "an edge" if economic["edge"] else "no edge is shown"
     luck = (metrics.get("trials") or {}).get("deflated_sharpe")
     deflated = f", deflated Sharpe ratio {luck:.2f}" if luck is not None else ""
@@ -171,21 +174,28 @@ def _if_all_counted(metrics: Mapping[str, Any], n_trials: int) -> str:
 
 
 def _leakage_warning(metrics: Mapping[str, Any]) -> str:
-    accuracy = _test(metrics)["without_ties"]["accuracy"]
-    if accuracy is None or not accuracy > SUSPICIOUS_ACCURACY:
+    leaks, accuracy = _leaks(metrics), _test(metrics)["without_ties"]["accuracy"]
+    suspicious = accuracy is not None and accuracy > SUSPICIOUS_ACCURACY
+    told = (
+        f"an accuracy of {accuracy:.2%} without ties is more than honest features reach on such candles"
+        if suspicious
+        else ""
+    )
+    if leaks:
+        accused = f"the audit of this run accuses {', '.join(leaks)}: no score of it can be believed"
+        return f"WARNING: {told + '; ' if told else ''}{accused}."
+    if not suspicious:
         return ""
-    found = [
-        item["culprit"] for item in (metrics.get("audit") or {}).get("findings") or [] if item["severity"] == "leak"
-    ]
-    audited = (
-        f"the audit accuses {', '.join(dict.fromkeys(found))}."
-        if found
-        else "the quick audit of this run found nothing; run `mlsignal audit` for the whole of it."
-    )
     return (
-        f"WARNING: an accuracy of {accuracy:.2%} without ties is more than honest features reach on such candles: "
-        f"suspect a feature that sees the future before you believe it; {audited}"
+        f"WARNING: {told}: suspect a feature that sees the future before you believe it; the quick audit of this run "
+        "found nothing; run `mlsignal audit` for the whole of it."
     )
+
+
+def _leaks(metrics: Mapping[str, Any]) -> list[str]:
+    """Return whom the audit of the run accuses of a leak, each once."""
+    findings = (metrics.get("audit") or {}).get("findings") or []
+    return list(dict.fromkeys(item["culprit"] for item in findings if item["severity"] == "leak"))
 
 
 def _test(metrics: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -23,6 +23,8 @@ class Learned:
         anew over the test rows, the last of these fits.
     test_p_up
         Model -> its scores of the test rows, shape (n_test,); each by a fit that knew no label of that row's time.
+    test_classes
+        Model -> its probabilities of down, up and tie, shape (n_test, 3), by the same fits; only where ties are one.
     selected
         The model with the best score over the folds.
     engine
@@ -37,6 +39,7 @@ class Learned:
     validation: CrossValidation
     estimators: dict[str, Any]
     test_p_up: dict[str, Floats]
+    test_classes: dict[str, Floats]
     selected: str
     engine: Engine
     test_folds: tuple[Fold, ...]

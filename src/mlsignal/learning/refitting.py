@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from mlsignal.candles import Floats, Times
 from mlsignal.dataset import Dataset
 from mlsignal.learning.splits import Fold
+from mlsignal.learning.ties import class_probabilities
 from mlsignal.learning.training import TrainingOptions, fit_model
 
 Progress = Callable[[int, int], None]
@@ -35,12 +36,15 @@ class WalkForward:
         Number of each row's fold from 0, shape (n_rows,).
     estimator
         Of the last fold: the one that would serve the rows to come.
+    classes
+        Probabilities of down, up and tie, shape (n_rows, 3), where ties are a class of their own; else None.
     """
 
     rows: Times
     p_up: Floats
     fold: Times
     estimator: Any
+    classes: Floats | None = None
 
 
 def walk_forward_predict(
@@ -91,20 +95,24 @@ def walk_forward_predict(
                 on_progress(len(found), len(folds))
     sizes = [len(fold.test) for fold in folds]
     rows = np.concatenate([fold.test for fold in folds])
-    return WalkForward(rows, np.concatenate(found), np.repeat(np.arange(len(folds)), sizes), last)
+    said = np.concatenate(found)
+    fold = np.repeat(np.arange(len(folds)), sizes)
+    return WalkForward(rows, said[:, 0].copy(), fold, last, said[:, 1:] if dataset.ties == "third" else None)
 
 
 def _fit_pieces(
     name: str, dataset: Dataset, pieces: Sequence[tuple[Rows, Rows]], options: TrainingOptions
 ) -> tuple[list[Floats], Any]:
-    """Return the probabilities of each piece, and the last estimator."""
+    """Return what is said of each piece, (n_rows, 1) or with the classes (n_rows, 4), and the last estimator."""
     threadpool_limits(1)  # for a process of its own, to its end; in this one the caller has set it, and undoes it
     found: list[Floats] = []
     estimator: Any = None
     for train, test in pieces:
         rows = np.arange(train.start, train.stop) if isinstance(train, slice) else train
         estimator = fit_model(name, dataset, rows, options)
-        found.append(np.asarray(estimator.predict_proba(dataset.X[test])[:, 1], dtype=np.float64))
+        X = dataset.X[test]
+        p_up = np.asarray(estimator.predict_proba(X)[:, 1:], dtype=np.float64)
+        found.append(np.hstack([p_up, class_probabilities(estimator, X)]) if dataset.ties == "third" else p_up)
     return found, estimator
 
 

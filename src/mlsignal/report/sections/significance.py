@@ -43,7 +43,9 @@ def _columns(baselines: tuple[str, ...]) -> tuple[Column, ...]:
 
 def _row(story: Story, name: str, tests: Any, baselines: tuple[str, ...]) -> Row:
     cells = [
-        Cell(score(look(tests, "roc_auc")), span(look(tests, "ci"))),
+        Cell(
+            score(look(tests, "roc_auc")), span(look(story.mapping("models").get(name), "test.without_ties.ci.roc_auc"))
+        ),
         Cell(_p(look(tests, "p_auc"))),
         *(Cell(_p(look(tests, f"against.{one}.p"))) for one in baselines),
         Cell(_p(look(tests, "p"))),
