@@ -47,9 +47,9 @@ def decision_section(story: Story) -> Section:
     """Return the same of trading only what is expected to earn its cost."""
     told = (
         "The same model, but a position is taken only where the gain that it is expected to make, (2p − 1) times the "
-        "mean move at the recent volatility, exceeds the cost of a round trip; it is kept as long as any gain on its side "
-        "is expected. The probability p is calibrated, and how far prices move is learnt, on training rows. The claim of "
-        "an edge after costs rests on this."
+        "mean move at the recent volatility, exceeds the cost of a round trip; it is kept as long as any gain on its "
+        "side is expected. The probability p is calibrated, and how far prices move is learnt, on training rows. The "
+        "claim of an edge after costs rests on this."
     )
     found = story.mapping("decision")
     if not found:
