@@ -494,7 +494,7 @@ print(peeking.evaluation.metrics["verdict"]["text"])
 
 # %% [markdown]
 # The verdict opens with a warning: nobody foresees minutes that well. Above 60 % suspect a leak before you believe.
-# The "edge" in the sentences after it is worth nothing: a leak passes every test of luck.
+# And it claims no edge: `verdict.edge` is null, for a leak passes every test of luck.
 #
 # It also names the culprit, for every run makes a quick audit of itself: features on prefixes and with made-up futures,
 # labels, folds, columns against the target. `mlsignal audit` looks at far more places.
@@ -851,9 +851,10 @@ show(figure.update_xaxes(title="fall of AUC*"))
 # Two ways to trade the same probabilities, both filled at the **next** open and both at the costs of a preset:
 #
 # * follow **every signal**, long above one half and short below;
-# * trade only **where it is worth it**: the expected gain, (2p - 1) times the expected move, must exceed a round trip.
-#   p is the calibrated probability; the expected move follows the volatility of the last hour of candles, by a factor
-#   learnt from training rows. Elsewhere the position is flat.
+# * trade only **where it is worth it**: the expected gain, (2p - 1) times the expected move, must exceed a round trip
+#   before a position is taken; it is kept as long as any gain on its side is expected, for staying costs nothing. p is
+#   the calibrated probability; the expected move follows the volatility of the last hour of candles, by a factor learnt
+#   from training rows.
 
 # %%
 followed, decision = metrics["economics"], metrics["decision"]
@@ -906,7 +907,7 @@ print(f"largest expected gain {largest:.2f} bps, against a round trip of {decisi
 rows, figure = [], go.Figure()
 for fee, color in zip((0, 0.25, 0.5, 1, 2), (BLUE, GREEN, ORANGE, RED, GREY), strict=True):
     costs = ml.choose_costs("free", fee_bps=fee)
-    worth = np.sign(gain) * (np.abs(gain) > 2 * fee / 1e4)
+    worth = result.rule.targets(tested["p_up"].to_numpy(), volatility, np.full(len(gain), 2 * fee / 1e4), where)
     traded, all_signals = (
         ml.run_backtest(candles, where, target, costs) for target in (worth, np.sign(tested["p_up"].to_numpy() - 0.5))
     )
@@ -930,10 +931,9 @@ show(figure.update_xaxes(title="close time, UTC"))
 # Dearer trading means fewer trades, and none from the point where no expected gain covers it. The lowest fee among the
 # presets is 1.8 bps a side, for makers of futures who pay in BNB.
 #
-# Where trading is cheap, following every signal earned more here than the decision. The rule lets every candle pay for
-# a whole round trip, while neighbouring signals often agree and a position stays open for several candles at no further
-# cost. It is cautious, and it is not the best there could be. (To pick a cost or a rule from this table would be a
-# trial; costs are given, not chosen.)
+# Where trading is cheap, following every signal earned more here. The rule asks the gain of the next candle to pay for
+# the whole round trip, though signals often agree for several candles: it is cautious, not the best there could be. (To
+# pick a cost or a rule from this table would be a trial; costs are given, not chosen.)
 #
 # All of this in words, as the command line and the report print it:
 
