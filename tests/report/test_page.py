@@ -242,7 +242,8 @@ def test_page_of_odd_equity_is_written(
 def test_page_of_any_interval_is_written(build: Build, tmp_path: Path, interval: str, n: int) -> None:
     read(write_report(build(n=n, interval=interval), tmp_path))
     written = {path.stem for path in (tmp_path / "figures").iterdir()}
-    assert written - {"decision"} == FIGURES - {"decision"}  # which is not drawn where nothing is worth its cost
+    sometimes = {"decision", "coverage"}  # not drawn where nothing is worth its cost, or where test rows are few
+    assert written - sometimes == FIGURES - sometimes
 
 
 def test_page_of_many_models_gives_each_a_style(evaluation: EvaluationReport, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from mlsignal.candles import Floats
+from mlsignal.evaluation.reliability import FEWEST_ROWS
 from mlsignal.report.axes import Axis, Box, Key, Panel, axes, legend, limits, linear_axis
 from mlsignal.report.numbers import bounds_of, count, finite, percent, score
 from mlsignal.report.story import Story, look
@@ -15,15 +16,16 @@ Curve = list[tuple[float, float, tuple[float, float] | None, int]]
 
 
 def coverage_curves(story: Story) -> dict[str, Curve]:
-    """Return each model's points; those without rows are left out."""
+    """Return each model's points; those of fewer than 30 rows say nothing, and are left out."""
     found: dict[str, Curve] = {}
     for model, results in story.mapping("models").items():
         rows = look(results, "coverage")
         points: Curve = []
         for row in rows if isinstance(rows, (list, tuple)) else ():
             covered, accuracy = finite(look(row, "coverage")), finite(look(row, "accuracy_without_ties"))
-            if covered and accuracy is not None:
-                points.append((covered, accuracy, bounds_of(look(row, "ci")), int(finite(look(row, "n")) or 0)))
+            n = int(finite(look(row, "n")) or 0)
+            if covered and accuracy is not None and n >= FEWEST_ROWS:
+                points.append((covered, accuracy, bounds_of(look(row, "ci")), n))
         if points:
             found[model] = points
     return found

@@ -119,7 +119,7 @@ def _traded(found: Mapping[str, Any]) -> Facts:
             ("Average loss", percent(found.get("average_loss"), 3, signed=True)),
             ("Candles with a position", percent(found.get("exposure_share"))),
             ("Turnover", MISSING if turnover is None else f"{count(turnover)} times the equity"),
-            ("Account whose median order takes " + share + " of a candle", _money(found.get("capacity_notional"))),
+            (f"Capacity at {share} of a candle", _money(found.get("capacity_notional"))),
         ),
         "Traded",
     )

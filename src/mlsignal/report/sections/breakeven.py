@@ -37,7 +37,7 @@ def breakeven_section(story: Story) -> Section:
         caption,
         draw_breakeven,
         "There is no break-even view: no horizon was looked at.",
-        "all candles",
+        "candles before the test span" if story.look("data.test_start") else "all candles",
     )
     return Section("breakeven", "What it takes to break even", told, (*blocks, *_table(story)))
 
