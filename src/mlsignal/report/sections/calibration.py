@@ -55,8 +55,8 @@ def coverage_section(story: Story) -> Section:
         "that left the named share of the training rows, so the test rows have no say in them."
     )
     caption = (
-        "Ties are left out of the count, and points of fewer than 30 rows. Bars are 95 % intervals by the block bootstrap. "
-        "A line that does not rise to the right says that the model does not know when it knows."
+        "Ties are left out of the count, and points of fewer than 30 rows. Bars are 95 % intervals by the block "
+        "bootstrap. A line that does not rise to the right says that the model does not know when it knows."
     )
     absent = "There are too few calibrated probabilities to choose by."
     blocks = chart(story, "coverage", "Accuracy against coverage", caption, draw_coverage, absent)
