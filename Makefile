@@ -26,8 +26,9 @@ $(STAMP): requirements-dev.txt pyproject.toml
 demo: setup  ## Run everything against a simulated exchange (SYNTHETIC); ends with the report's path.
 	@$(BIN)/mlsignal demo --output $(OUTPUT)
 
-test: setup  ## Run the tests.
+test: setup  ## Run the tests, the long ones in a reduced size.
 	@$(BIN)/python -m pytest -q -n $(WORKERS) tests
+	@$(BIN)/python -m pytest -q -n $(WORKERS) -m long --timeout 1800 tests
 
 test-long: setup  ## Run the long tests in full.
 	@MLSIGNAL_LONG=full $(BIN)/python -m pytest -q -n $(WORKERS) -m long --timeout 7200 tests

@@ -2,8 +2,8 @@
 
 vectorbt is not a dependency (its licence forbids that). Make an environment of its own and name its interpreter::
 
-    python3 -m venv /tmp/vectorbt && /tmp/vectorbt/bin/pip install vectorbt backtesting
-    MLSIGNAL_VECTORBT_PYTHON=/tmp/vectorbt/bin/python python -m pytest tests/evaluation/test_vectorbt.py
+    python3 -m venv peers && peers/bin/pip install vectorbt backtesting
+    MLSIGNAL_VECTORBT_PYTHON=peers/bin/python python -m pytest tests/evaluation/test_vectorbt.py
 """
 
 import json
