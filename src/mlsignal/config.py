@@ -26,7 +26,13 @@ from mlsignal.errors import ConfigurationError, did_you_mean
 ENV_PREFIX = "MLSIGNAL_"
 CONFIG_FILE = "mlsignal.toml"
 _CONFIG_VARIABLE = ENV_PREFIX + "CONFIG"
-_NO_SETTINGS = ("CONFIG", "CONTROL_TOKEN", "LONG", "SHARED", "VECTORBT_PYTHON")  # variables of the command line and of the tests
+_NO_SETTINGS = (
+    "CONFIG",
+    "CONTROL_TOKEN",
+    "LONG",
+    "SHARED",
+    "VECTORBT_PYTHON",
+)  # variables of the command line and of the tests
 _SECRETS = ("binance_api_key", "binance_api_secret")
 
 

@@ -11,7 +11,6 @@ from mlsignal.evaluation.resampled_scores import (
     plan_for_forecasts,
     resample_scores,
     resample_sharpe,
-    score_intervals,
 )
 from mlsignal.metrics import read_score, score_model
 
@@ -50,6 +49,11 @@ def test_draws_equal_scores_of_repeated_rows(seed: int) -> None:
                     assert draws[replicate] == pytest.approx(read_score(expected, score), abs=1e-12), (name, score)
 
 
+def intervals_of(y, tie, forecast):
+    resampling = plan_for_forecasts(y, {"m": forecast}, np.random.default_rng(0))
+    return resample_scores(y, tie, {"m": forecast}, resampling)["m"].intervals()
+
+
 def test_estimates_equal_the_scores_of_the_rows() -> None:
     y, tie, forecasts = rows()
     found = resample_scores(y, tie, forecasts, Resampling(len(y), 1.0, 2, 0))
@@ -78,7 +82,7 @@ def test_some_rows_of_a_resampling_are_scored_as_those_that_moved() -> None:
 def test_one_class_leaves_auc_and_balanced_accuracy_without_interval() -> None:
     y = np.ones(60, dtype=np.int8)
     forecast = {"m": Forecast(np.linspace(0.3, 0.9, 60))}
-    found = score_intervals(y, np.zeros(60, dtype=np.bool_), forecast, np.random.default_rng(0))["m"]
+    found = intervals_of(y, np.zeros(60, dtype=np.bool_), forecast["m"])
     assert {"roc_auc", "balanced_accuracy"}.isdisjoint(found)
     assert {"accuracy", "log_loss", "brier"} <= set(found)
     assert "roc_auc" not in found["without_ties"]
@@ -86,7 +90,7 @@ def test_one_class_leaves_auc_and_balanced_accuracy_without_interval() -> None:
 
 def test_all_ties_have_no_interval_without_ties() -> None:
     y, tie = np.zeros(60, dtype=np.int8), np.ones(60, dtype=np.bool_)
-    found = score_intervals(y, tie, {"m": Forecast(np.linspace(0.3, 0.9, 60))}, np.random.default_rng(0))["m"]
+    found = intervals_of(y, tie, Forecast(np.linspace(0.3, 0.9, 60)))
     assert found["without_ties"] == {}
 
 

@@ -174,40 +174,6 @@ def plan_for_forecasts(
     return plan_resampling(len(y), length, generator, replicates)
 
 
-def score_intervals(
-    y: Labels01,
-    tie: Bools,
-    forecasts: Mapping[str, Forecast],
-    generator: np.random.Generator,
-    *,
-    horizon: int = 1,
-    replicates: int = REPLICATES,
-) -> dict[str, dict[str, Any]]:
-    """Return the 95 % intervals of every forecast's scores, rows taken as dependent.
-
-    Parameters
-    ----------
-    y, tie
-        Labels 0 or 1, and whether the closes compared are equal; in the order of time, shape (n,).
-    forecasts
-        Name -> forecast of the same rows.
-    generator
-        Of the random numbers.
-    horizon
-        Candles that a label looks ahead.
-    replicates
-        At least 2.
-
-    Returns
-    -------
-    dict
-        Forecast -> score -> [low, high], for those of `OF_ALL_ROWS` that are defined; under `without_ties` those of
-        `OF_MOVED_ROWS`.
-    """
-    resampling = plan_for_forecasts(y, forecasts, generator, horizon=horizon, replicates=replicates)
-    return {name: scores.intervals() for name, scores in resample_scores(y, tie, forecasts, resampling).items()}
-
-
 def resample_sharpe(returns: Floats, resampling: Resampling) -> ResampledScores:
     """Return the Sharpe ratio of a period (`sharpe`), resampled.
 

@@ -1,14 +1,13 @@
 """Interquartile fences, fitted on training rows only: an outlier never deletes a candle from the grid."""
 
 from dataclasses import dataclass
-from typing import Literal, Self, get_args
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from mlsignal.candles import Floats
-from mlsignal.errors import ConfigurationError
 
 Outliers = Literal["remove", "winsorise", "none"]
 
@@ -62,14 +61,3 @@ class IQRClipper(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scik
     def transform(self, X: Floats) -> Floats:
         """Clip each column to its fences."""
         return np.clip(X, self.lower_, self.upper_)
-
-
-def check_outliers(mode: str) -> None:
-    """Refuse an unknown way with outliers.
-
-    Raises
-    ------
-    ConfigurationError
-    """
-    if mode not in get_args(Outliers):
-        raise ConfigurationError(f"outliers: expected one of {', '.join(get_args(Outliers))}, found {mode!r}")
