@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
 from threadpoolctl import threadpool_limits
 
 from mlsignal.candles import Floats, Times
@@ -111,8 +111,9 @@ def _fit_pieces(
         rows = np.arange(train.start, train.stop) if isinstance(train, slice) else train
         estimator = fit_model(name, dataset, rows, options)
         X = dataset.X[test]
-        p_up = np.asarray(estimator.predict_proba(X)[:, 1:], dtype=np.float64)
-        found.append(np.hstack([p_up, class_probabilities(estimator, X)]) if dataset.ties == "third" else p_up)
+        with parallel_config("threading", n_jobs=1):  # threads would add up the trees in any order
+            p_up = np.asarray(estimator.predict_proba(X)[:, 1:], dtype=np.float64)
+            found.append(np.hstack([p_up, class_probabilities(estimator, X)]) if dataset.ties == "third" else p_up)
     return found, estimator
 
 
