@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lightgbm import LGBMClassifier
+from sklearn.pipeline import make_pipeline
 
 from mlsignal.bundle import FeatureSelection, load_bundle, write_bundle
-from mlsignal.errors import MissingExtraError, ModelError
+from mlsignal.errors import ConfigurationError, MissingExtraError, ModelError
 from mlsignal.learning.boosting import BoostedTrees
 from mlsignal.learning.models import ModelContext, build_model
+from mlsignal.learning.outliers import IQRClipper
 from mlsignal.learning.signal_model import SignalModel
 
 
@@ -129,3 +131,18 @@ def test_absent_lightgbm_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "lightgbm", None)
     with pytest.raises(MissingExtraError, match=r"the model lightgbm needs the extra 'boost': pip install"):
         build_model("lightgbm", ModelContext(100)).fit(*rows(100))
+
+
+def test_model_that_is_not_kept_says_the_same_to_the_last_bit() -> None:
+    X, y = rows()
+    unseen = rows(2_000, seed=1)[0]
+    kept, passing = (BoostedTrees(kept=kept).fit(X, y) for kept in (True, False))
+    np.testing.assert_array_equal(kept.predict_proba(unseen), passing.predict_proba(unseen))
+    clipped = make_pipeline(IQRClipper().fit(X), passing)
+    assert clipped.predict_proba(unseen).shape == (2_000, 2)
+
+
+def test_third_class_is_refused() -> None:
+    X, y = rows(300)
+    with pytest.raises(ConfigurationError, match="two classes"):
+        BoostedTrees().fit(X, np.where(X[:, 0] > 0, 2, y).astype(np.int8))

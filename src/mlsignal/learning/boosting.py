@@ -1,14 +1,17 @@
 """Gradient-boosted trees trained by LightGBM, and handed out as scikit-learn's own."""
 
 from copy import copy
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.tree._tree import Tree
 
 from mlsignal.candles import Floats
-from mlsignal.errors import MissingExtraError
+from mlsignal.errors import ConfigurationError, MissingExtraError
 from mlsignal.metrics import Labels01
 
 N_BINS = 63
@@ -30,6 +33,8 @@ class BoostedTrees:
         Least rows of a leaf.
     seed
         Of the random numbers.
+    kept
+        Whether to hand out scikit-learn's trees; else LightGBM predicts, which spares a tenth of the time.
 
     Notes
     -----
@@ -46,16 +51,19 @@ class BoostedTrees:
         learning_rate: float = 0.05,
         min_leaf_rows: int = 20,
         seed: int = 0,
+        kept: bool = True,
     ) -> None:
         self.n_trees = n_trees
         self.n_leaves = n_leaves
         self.learning_rate = learning_rate
         self.min_leaf_rows = min_leaf_rows
         self.seed = seed
+        self.kept = kept
 
-    def fit(self, X: Floats, y: Labels01) -> GradientBoostingClassifier:
+    def fit(self, X: Floats, y: Labels01) -> Any:
         """Fit and return a classifier that takes the features as they are; errors as of `fit_booster`."""
-        return as_scikit_learn(self.fit_booster(X, y), X.shape[1], self.n_leaves)
+        booster = self.fit_booster(X, y)
+        return as_scikit_learn(booster, X.shape[1], self.n_leaves) if self.kept else PassingBooster(booster)
 
     def fit_booster(self, X: Floats, y: Labels01) -> Any:
         """Fit and return a `lightgbm.Booster` of float32 features.
@@ -64,8 +72,15 @@ class BoostedTrees:
         ------
         MissingExtraError
             If LightGBM is not installed.
+        ConfigurationError
+            If there is a third class.
         """
         lightgbm = load_lightgbm()
+        if y.max(initial=0) > 1:
+            raise ConfigurationError(
+                "models: lightgbm knows two classes here, and ties third makes three; use --ties down or drop, or "
+                "another model"
+            )
         ups = int(np.count_nonzero(y))
         weight = len(y) / (2 * np.where(y == 1, ups, len(y) - ups))
         parameters = {
@@ -83,7 +98,38 @@ class BoostedTrees:
             "verbose": -1,
         }
         rows = lightgbm.Dataset(np.ascontiguousarray(X, dtype=np.float32), y, weight=weight, params=parameters)
-        return lightgbm.train(parameters, rows, num_boost_round=self.n_trees)
+        # Kept as it is: it would be written out and read again otherwise.
+        return lightgbm.train(parameters, rows, num_boost_round=self.n_trees, keep_training_booster=True)
+
+
+class PassingBooster(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A fitted booster that lasts for a few predictions: the numbers of the trees that `as_scikit_learn` makes of it.
+
+    Attributes
+    ----------
+    classes_ : array [0, 1]
+    """
+
+    def __init__(self, booster: Any) -> None:
+        self.booster = booster
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def fit(self, X: Floats, y: Labels01) -> Self:
+        """Return itself: it is fitted already."""
+        del X, y
+        return self
+
+    @property
+    def classes_(self) -> npt.NDArray[np.int64]:
+        """Return 0 and 1; 1 is Up."""
+        return np.array([0, 1])
+
+    def predict_proba(self, X: Floats) -> Floats:
+        """Return the probabilities of 0 and 1, shape (n_rows, 2)."""
+        p_up = expit(self.booster.predict(np.ascontiguousarray(X, dtype=np.float32), raw_score=True))
+        return np.column_stack([1 - p_up, p_up])
 
 
 def load_lightgbm() -> Any:

@@ -33,6 +33,8 @@ class ModelContext:
         "plain" is scikit-learn; "accel" is scikit-learn-intelex, where it has the model.
     n_threads
         For the accelerated engine, which brings threads of its own; the plain one follows joblib's context.
+    kept
+        Whether the fitted model will be handed out; one that only predicts a few rows need not be made fit for that.
     """
 
     n_train: int
@@ -40,6 +42,7 @@ class ModelContext:
     n_trees: int = 100
     engine: Engine = "plain"
     n_threads: int = 1
+    kept: bool = True
 
 
 Build = Callable[[ModelContext], Any]
@@ -95,7 +98,7 @@ def lightgbm(context: ModelContext) -> Any:
     100 trees of 31 leaves at a rate of .05, the leaves of at least 20 rows and a 400th of the training rows, as in the
     forest. `ModelContext.n_trees` is for forests alone.
     """
-    return BoostedTrees(min_leaf_rows=max(20, context.n_train // 400), seed=context.seed)
+    return BoostedTrees(min_leaf_rows=max(20, context.n_train // 400), seed=context.seed, kept=context.kept)
 
 
 def load_libraries(engine: str, models: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """Walk-forward prediction: a model fitted anew for every fold, and the rows that each fit serves."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -107,9 +107,9 @@ def _fit_pieces(
     threadpool_limits(1)  # for a process of its own, to its end; in this one the caller has set it, and undoes it
     found: list[Floats] = []
     estimator: Any = None
-    for train, test in pieces:
+    for number, (train, test) in enumerate(pieces, start=1):
         rows = np.arange(train.start, train.stop) if isinstance(train, slice) else train
-        estimator = fit_model(name, dataset, rows, options)
+        estimator = fit_model(name, dataset, rows, replace(options, kept=number == len(pieces)))
         X = dataset.X[test]
         with parallel_config("threading", n_jobs=1):  # threads would add up the trees in any order
             p_up = np.asarray(estimator.predict_proba(X)[:, 1:], dtype=np.float64)

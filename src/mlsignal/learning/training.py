@@ -1,7 +1,7 @@
 """Training: cross-validation in time, the choice of a model, and the final fits; all of it on training rows."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,8 @@ class TrainingOptions:
     n_jobs
         Fits at a time, each on one thread, or threads of the accelerated engine, one fit at a time; the numbers do not
         depend on it.
+    kept
+        See `ModelContext`.
     """
 
     outliers: Outliers = "remove"
@@ -41,6 +43,7 @@ class TrainingOptions:
     n_trees: int = 100
     engine: Engine = "plain"
     n_jobs: int = 1
+    kept: bool = True
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def fit_model(name: str, dataset: Dataset, rows: Times, options: TrainingOptions
             f"{dataset.candles.symbol}: cannot learn from {len(y)} training rows of one class ({only}); "
             "give more candles, or candles whose price moves"
         )
-    context = ModelContext(len(kept), options.seed, options.n_trees, options.engine, options.n_jobs)
+    context = ModelContext(len(kept), options.seed, options.n_trees, options.engine, options.n_jobs, options.kept)
     X = dataset.X[kept]
     clipper = IQRClipper().fit(X) if options.outliers == "winsorise" else None
     classes = three_class_labels(y, dataset.tie[kept]) if dataset.ties == "third" else y
@@ -132,7 +135,7 @@ def cross_validate(
 
     def fit_and_score(name: str, number: int) -> FoldResult:
         fold = folds[number]
-        estimator = fit_model(name, dataset, fold.train, options)
+        estimator = fit_model(name, dataset, fold.train, replace(options, kept=False))
         p_up = estimator.predict_proba(dataset.X[fold.test])[:, 1]
         return FoldResult(fold.test, p_up, score_model(dataset.y[fold.test], dataset.tie[fold.test], p_up))
 
