@@ -22,7 +22,8 @@ def main(runs: int = 3) -> None:
     candles = shared / "data/spot/BTCUSDT-1m.parquet"
     with tempfile.TemporaryDirectory() as folder:
         ours = [str(Path(sys.executable).with_name("mlsignal")), "run", "--source", str(candles.parent)]
-        ours += ["--symbol", "BTCUSDT", "--interval", "1m", "--output", f"{folder}/run", "--json", "--engine"]
+        ours += ["--symbol", "BTCUSDT", "--interval", "1m", "--output", f"{folder}/run"]
+        ours += ["--trials", f"{folder}/trials", "--json", "--engine"]
         commands = {
             "reference": [sys.executable, str(shared / "bench/reference_pipeline.py"), str(candles), "695840"],
             "mlsignal, plain": [*ours, "plain"],
