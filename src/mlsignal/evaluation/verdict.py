@@ -116,10 +116,8 @@ def _certainty(metrics: Mapping[str, Any]) -> str:
     error = found.get("standard_error")
     if error is None or (found.get("p_auc") or 0) < LEVEL:
         return ""
-    return (
-        f"With so many candles an AUC below about {0.5 + DETECTABLE_ERRORS * error:.3f} would often go unseen: none "
-        "shown is not none there."
-    )
+    n, detectable = _test(metrics)["without_ties"]["n"], 0.5 + DETECTABLE_ERRORS * error
+    return f"With {n:,} candles an AUC below about {detectable:.3f} would often go unseen: not shown is not not there."
 
 
 def _money(metrics: Mapping[str, Any], economic: Mapping[str, Any]) -> str:
