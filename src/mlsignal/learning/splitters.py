@@ -1,5 +1,6 @@
 """The schemes of validation as scikit-learn splitters: usable as `cv` wherever scikit-learn takes one."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -15,7 +16,7 @@ from mlsignal.learning.spans import LabelSpans
 from mlsignal.learning.splits import Fold, split_off
 
 
-class SpanSplitter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class SpanSplitter(BaseEstimator, ABC):  # type: ignore[misc]  # scikit-learn has no types
     """A splitter that knows the span of every row's label; the base of those below.
 
     Parameters
@@ -71,8 +72,8 @@ class SpanSplitter(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no 
         del X, y, groups
         return len(self.folds())
 
-    def _cut(self, spans: LabelSpans) -> list[Fold]:
-        raise NotImplementedError
+    @abstractmethod
+    def _cut(self, spans: LabelSpans) -> list[Fold]: ...
 
 
 class HoldoutSplit(SpanSplitter):
