@@ -72,4 +72,4 @@ def _return_card(story: Story) -> Card:
     held = percent(story.look("economics.buy_and_hold_return"), signed=True)
     net = percent(story.look("economics.net_return"), signed=True)
     told = f"fee {fee} a side; breaks even at {basis_points(story.look('economics.break_even_fee_bps'), 2)}"
-    return Card("Return after fees", net, f"{gross} before fees", f"Buy and hold: {held}", told)
+    return Card("Every signal, after costs", net, f"{gross} before costs", f"Buy and hold: {held}", told)
