@@ -73,12 +73,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(candles_app, name="candles")
-app.command(epilog="Example: mlsignal audit --source btc.parquet --feature-file own.py --null-seeds 20")(
-    audit_cli.audit
-)
-app.command(epilog=backtest_cli.EPILOG)(backtest_cli.backtest)
-app.command(epilog=breakeven_cli.EPILOG)(breakeven_cli.breakeven)
-app.command(epilog="Example: mlsignal compare runs/btc runs/btc-rich")(compare_cli.compare)
 
 
 def _version(asked: bool) -> None:
@@ -231,6 +225,14 @@ def predict(
         from mlsignal.apps.jobs import predict_job
 
     predict_job(lambda known: settings_of(context, **known), context.params, bundle, output, as_json=json)
+
+
+app.command(epilog="Example: mlsignal audit --source btc.parquet --feature-file own.py --null-seeds 20")(
+    audit_cli.audit
+)
+app.command(epilog=backtest_cli.EPILOG)(backtest_cli.backtest)
+app.command(epilog=breakeven_cli.EPILOG)(breakeven_cli.breakeven)
+app.command(epilog="Example: mlsignal compare runs/btc runs/btc-rich")(compare_cli.compare)
 
 
 @app.command(epilog="Example: mlsignal doctor --binance-base-url https://data-api.binance.vision")
