@@ -1,3 +1,4 @@
+import hashlib
 import io
 import zipfile
 
@@ -8,7 +9,7 @@ from mlsignal.candles import Interval
 from mlsignal.config import load_settings
 from mlsignal.errors import ConfigurationError, DataError
 from mlsignal.sources import BinanceSource, FileSource, files, open_source, opened_source, source_schemes
-from mlsignal.sources.files import archive_member
+from mlsignal.sources.files import archive_member, verified_member
 
 M1, H1 = Interval.M1, Interval.H1
 T0 = 1_700_000_040_000
@@ -137,6 +138,18 @@ def test_archive_member_is_the_same_whichever_library_inflates_it(library, monke
         broken = whole[:position] + bytes([whole[position] ^ 0x10]) + whole[position + 1 :]
         with pytest.raises(DataError, match=r"not a whole zip|not whole"):
             archive_member(broken)
+
+
+def test_verified_member_of_another_checksum_is_refused_for_its_checksum_first():
+    whole = zipped(("x.csv", lines(100)))
+    checksum = hashlib.sha256(whole).hexdigest()
+    assert verified_member(whole, checksum) == lines(100).encode()
+    for other in (whole[:-30], whole[:50] + b"?" + whole[51:], whole + b"?"):
+        with pytest.raises(DataError, match="SHA-256 is not the CHECKSUM's"):
+            verified_member(other, checksum)
+    broken = whole[:-30]
+    with pytest.raises(DataError, match="not a whole zip"):
+        verified_member(broken, hashlib.sha256(broken).hexdigest())
 
 
 def test_parquet_truncated_is_refused_at_any_length(folder):

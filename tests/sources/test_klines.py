@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import polars as pl
@@ -106,6 +107,15 @@ def test_csv_times_are_normalised_by_magnitude(factor, close_end):
     assert frame["open_time"].dt.epoch("ms").item() == T0
     assert frame["close_time"].dt.epoch("ms").item() == T0 + 59_999
     assert klines_from_csv(f"{T0 // 1000},1,1,1,1,1".encode())["open_time"].dt.epoch("ms").item() == T0
+
+
+def test_csv_rows_read_the_same_beside_rows_of_another_unit_or_with_a_gap():
+    row = "1700000040000,1,2,1,1.5,3,1700000099999,5,4,1,2,0\n"
+    odd = "1700000100000000,1,2,1,1.5,,1700000159999999,5,4,1,2,0\n"
+    alone, beside = klines_from_csv(row.encode()), klines_from_csv((row + odd).encode())
+    assert beside.head(1).equals(alone)
+    assert beside["open_time"].dt.epoch("ms").to_list() == [1_700_000_040_000, 1_700_000_100_000]
+    assert math.isnan(beside["volume"][1])
 
 
 @pytest.mark.parametrize(

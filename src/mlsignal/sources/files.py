@@ -1,11 +1,13 @@
 """Candles from files: Parquet, CSV, the exchange's archive zips, or a folder of them."""
 
+import hashlib
 import io
 import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -230,6 +232,23 @@ def archive_member(archive: Path | bytes) -> bytes:
         if isinstance(error, DataError):
             raise
         raise DataError(f"not a whole zip archive ({error})") from None
+
+
+def verified_member(archive: bytes, sha256: str) -> bytes:
+    """Return the one CSV of an archive zip whose SHA-256 is known; hashed beside the inflating.
+
+    Raises
+    ------
+    DataError
+        If the SHA-256 is another, or as `archive_member`.
+    """
+    with ThreadPoolExecutor(1) as beside:
+        hashing = beside.submit(hashlib.sha256, archive)
+        try:
+            return archive_member(archive)
+        finally:
+            if hashing.result().hexdigest() != sha256:
+                raise DataError("its SHA-256 is not the CHECKSUM's")
 
 
 def _inflated(content: bytes, member: zipfile.ZipInfo) -> bytes:

@@ -121,17 +121,16 @@ def _batch_klines(batch: list[bytes]) -> pl.DataFrame:
 
 
 def _frame(times: _Array, decimals: _Array, trades: _Array) -> pl.DataFrame:
-    """Return the frame of what `parse_rows` gives; series by series, as a query would cost more than the page."""
+    """Return the frame of what `parse_rows` gives."""
     values = dict(zip(_DECIMAL_COLUMNS, decimals, strict=True)) | {"trades": trades}
     opens_closes = dict(zip(TIME_COLUMNS, times, strict=True))
-    return pl.DataFrame(
-        [
-            pl.Series(name, opens_closes[name]).cast(TIME_TYPE)
-            if name in opens_closes
-            else pl.Series(name, values[name])
-            for name in FRAME_COLUMNS
-        ]
-    )
+    return _usual_frame(pl.DataFrame([pl.Series(name, array) for name, array in (opens_closes | values).items()]))
+
+
+def _usual_frame(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return what `normalise` would of numbers without gaps and times in milliseconds; a query costs more."""
+    series = [frame[name] for name in FRAME_COLUMNS if name in frame.columns]
+    return pl.DataFrame([each.cast(TIME_TYPE) if each.name in TIME_COLUMNS else each for each in series])
 
 
 def _page_rows(page: bytes) -> bytes:
@@ -234,7 +233,14 @@ def _csv_klines(content: bytes | Path, columns: tuple[str, ...] = KLINE_COLUMNS)
     if frame[columns[-1]].null_count():
         row = frame[columns[-1]].is_null().arg_max()
         raise KlineSchemaError(f"{len(columns)} columns expected in every kline, found fewer in row {row}")
-    return normalise(frame.lazy()).collect()
+    return _usual_frame(frame) if _is_usual(frame) else normalise(frame.lazy()).collect()
+
+
+def _is_usual(frame: pl.DataFrame) -> bool:
+    if any(frame.null_count().row(0)):
+        return False
+    times = (frame[name] for name in TIME_COLUMNS if name in frame.columns)
+    return all(time.is_between(_SECONDS_BELOW, _MILLISECONDS_BELOW - 1).all() for time in times)
 
 
 def _with_header(content: bytes | Path, fields: list[str]) -> pl.DataFrame:
