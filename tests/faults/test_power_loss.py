@@ -17,7 +17,7 @@ from mlsignal.store.revisions import read_revisions
 from mlsignal.store.series import Series
 from tests.faults.power import Disk, Recorder
 from tests.faults.test_store_faults import first_version, golden, load
-from tests.faults.writer import START
+from tests.faults.writer import PAGE, START, PagedMarket
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be flushed there")
 M1 = Interval.M1
@@ -35,6 +35,15 @@ class Loading:
 
     def check(self, folder):
         """Check what must be so wherever this write is done."""
+
+
+@dataclass(frozen=True)
+class Paging(Loading):
+    """The same, with candles that come in pages."""
+
+    def __call__(self, folder):
+        market = PagedMarket(self.n)
+        Store(folder).load("BTCUSDT", M1, market, start_ms=START, max_age_minutes=0, now_ms=market.now_ms)
 
 
 @dataclass(frozen=True)
@@ -127,6 +136,11 @@ def test_fault_35_power_lost_at_any_point_of_a_migration(tmp_path, monkeypatch):
         first_version(folder, TWO_MONTHS)
 
     assert lose_power_everywhere(tmp_path, monkeypatch, writes, seeds=1, prepare=prepare) > 80
+
+
+def test_fault_35_power_lost_at_any_point_of_a_fetch_in_pages(tmp_path, monkeypatch):
+    writes = [Paging(PAGE + 7), Paging(TWO_MONTHS)]
+    assert lose_power_everywhere(tmp_path, monkeypatch, writes, seeds=2) > 300
 
 
 @pytest.mark.parametrize("forgotten", ["flush_file", "flush_folder"])

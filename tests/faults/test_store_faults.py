@@ -16,16 +16,17 @@ from mlsignal.candles import Interval
 from mlsignal.errors import DataError, OutputError
 from mlsignal.store import Store
 from mlsignal.store.manifest import SCHEMA_VERSION
-from tests.faults.writer import START, Market, rows
+from tests.faults.writer import MINUTE, PAGE, START, Market, PagedMarket, rows
 
 M1 = Interval.M1
 WRITER = Path(__file__).parent / "writer.py"
 LOCK = ".lock"
 
 
-def writer(folder, first, loads, more):
-    command = [sys.executable, str(WRITER), str(folder), *map(str, (first, loads, more))]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "POLARS_MAX_THREADS": "1"})
+def writer(folder, first, loads, more, *how):
+    command = [sys.executable, str(WRITER), str(folder), *map(str, (first, loads, more)), *how]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, **pipes, env={**os.environ, "POLARS_MAX_THREADS": "1"})
 
 
 def load(store, n):
@@ -68,6 +69,25 @@ def test_fault_35_kill_9_at_a_random_point_of_a_write(tmp_path):
 @pytest.mark.long
 def test_fault_35_kill_9_at_200_random_points(tmp_path):
     killed_at_random_points(tmp_path, 200, seed=3500)
+
+
+@pytest.mark.parametrize("pages", [1, 5, 19, 20, 27])
+def test_fault_35_kill_9_of_a_fetch_costs_the_page_under_way(pages, tmp_path):
+    """Pages are merged into their months twenty at a time; those before it that were not merged yet are not lost."""
+    with writer(tmp_path, 30 * PAGE, 1, 0, "paged") as process:
+        assert process.stdout.readline().strip() == "ready"
+        for number in range(pages):
+            assert process.stdout.readline().strip() == "page"
+            if number < pages - 1:
+                process.stdin.write("\n")
+                process.stdin.flush()
+        process.kill()
+    market = PagedMarket(30 * PAGE)
+    frame, report = Store(tmp_path).load("BTCUSDT", M1, market, start_ms=START, now_ms=market.now_ms)
+    assert frame.equals(golden(30 * PAGE))
+    assert market.asked == [START + (pages * PAGE - 1) * MINUTE], "the newest one again: the source may have revised it"
+    assert report.rows_fetched == (30 - pages) * PAGE + 1
+    assert not list(tmp_path.rglob("arrivals*"))
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
@@ -133,6 +153,7 @@ def many_writers_and_readers(folder, writers, loads):
     finally:
         for process in running:
             process.kill()
+            process.stdin.close()
             process.stdout.close()
             process.wait()
     n = 100 + 13 * (writers - 1) + 11 * (loads - 1)

@@ -1,6 +1,7 @@
 """A process that writes one series again and again, for tests that kill it or let several run at once.
 
-Arguments: folder of the store, first number of candles, number of loads, candles more with each.
+Arguments: folder of the store, first number of candles, number of loads, candles more with each. With `paged` after
+them, candles come in pages; it says `page` once one was taken, and waits for a line before the next.
 """
 
 import sys
@@ -12,6 +13,7 @@ from mlsignal.candles import Interval
 from mlsignal.store import Store
 
 MINUTE = 60_000
+PAGE = 1_000
 START = 1_704_067_200_000 - 3_000 * MINUTE  # two days and two hours before 2024: two months
 
 
@@ -30,18 +32,40 @@ class Market:
         return rows(opens[-limit:] if limit else opens)
 
 
+class PagedMarket(Market):
+    """The same, a page at a time."""
+
+    def __init__(self, n, on_page=lambda: None):
+        super().__init__(n)
+        self.on_page = on_page
+        self.asked = []
+
+    def fetch_parts(self, symbol, interval, **bounds):
+        self.asked.append(bounds["start_ms"])
+        for page in self.fetch(symbol, interval, **bounds).iter_slices(PAGE):
+            yield page
+            self.on_page()
+
+
 def rows(opens):
     price = pl.Series((1 + opens // MINUTE % 1_000).astype(np.float64))
     frame = pl.DataFrame({"open_time": opens, **dict.fromkeys(("open", "high", "low", "close", "volume"), price)})
     return frame.with_columns(pl.col("open_time").cast(pl.Datetime("ms")).dt.replace_time_zone("UTC"))
 
 
+def tell_and_wait():
+    print("page", flush=True)
+    sys.stdin.readline()
+
+
 def main():
-    folder, first, loads, more = sys.argv[1], *map(int, sys.argv[2:])
+    folder, first, loads, more = sys.argv[1], *map(int, sys.argv[2:5])
+    paged = "paged" in sys.argv
     store = Store(folder)
     print("ready", flush=True)
     for step in range(loads):
-        market = Market(first + step * more)
+        n = first + step * more
+        market = PagedMarket(n, tell_and_wait) if paged else Market(n)
         frame, _ = store.load("BTCUSDT", Interval.M1, market, start_ms=START, max_age_minutes=0, now_ms=market.now_ms)
         opens = frame["open_time"].dt.epoch("ms").to_numpy()
         if not (np.diff(opens) == MINUTE).all() or len(opens) < market.n:

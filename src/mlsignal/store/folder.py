@@ -18,6 +18,9 @@ class Folder(Protocol):
     one where the file itself may be damaged, an OutputError where only the way to it is broken.
     """
 
+    grows: bool
+    """Whether to append costs no more than what is added."""
+
     def place(self, name: str) -> str:
         """Return where a file is, for people."""
         ...
@@ -58,7 +61,7 @@ class Folder(Protocol):
         Raises
         ------
         OutputError
-            If that is not possible.
+            If that is not possible; the file is then as before.
         """
         ...
 

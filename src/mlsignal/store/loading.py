@@ -8,6 +8,7 @@ import polars as pl
 
 from mlsignal.candles import KlineSource
 from mlsignal.errors import ExchangeError
+from mlsignal.store.arrivals import Arrival
 from mlsignal.store.manifest import Manifest
 from mlsignal.store.report import PAGE, StoreReport
 from mlsignal.store.request import Planner, Request, Wanted
@@ -15,7 +16,7 @@ from mlsignal.store.series import Merged, Series
 
 logger = logging.getLogger(__name__)
 
-_KEPT_AT_ONCE = 20_000  # candles: what a killed process has to fetch again, at most
+_MERGED_AT_ONCE = 20_000  # candles; to merge a page is to write its month again
 
 
 class Loading:
@@ -99,6 +100,7 @@ class Loading:
 
     def _fetch_all(self) -> Manifest:
         with self._series.writing():
+            self._series.adopt()
             while True:
                 manifest = self._series.manifest()
                 request = self._next_request(manifest)
@@ -117,7 +119,7 @@ class Loading:
         try:
             for part in self._asked(request):
                 self._fetched += part.height
-                keeping.add(_within(part, request))
+                keeping.add(_within(part, request), is_page=self._by_parts)
         except BaseException:  # an interruption too: what came is kept
             keeping.flush()
             raise
@@ -132,13 +134,13 @@ class Loading:
             "limit": request.limit,
         }
         if self._parts is not None and (request.limit is None or request.reaches_top):
-            came = 0
+            came, self._by_parts = 0, True
             for part in self._parts(self._series.symbol, self._series.interval, **bounds):
                 came += part.height
                 yield part
             if came or request.limit is None:
-                self._by_parts = True
-                return  # else: nothing in the newest stretch, so the source must look further back
+                return
+            self._by_parts = False  # nothing in the newest stretch, so the source must look further back
         yield self._source.fetch(self._series.symbol, self._series.interval, **bounds)
 
     def _count(self, merged: Merged) -> None:
@@ -180,18 +182,23 @@ class _Keeping:
         self._first_ms: int | None = None
         self.last_ms = -1
 
-    def add(self, part: pl.DataFrame) -> None:
-        """Take rows; commit them when there are many."""
+    def add(self, part: pl.DataFrame, *, is_page: bool) -> None:
+        """Take rows; merge them when there are many, and note them until then where more pages may follow."""
         if part.is_empty():
             return
-        if self._rows >= _KEPT_AT_ONCE:
-            self.flush()
         times = part["open_time"].dt.epoch("ms").to_numpy()
-        self._first_ms = int(times.min()) if self._first_ms is None else min(self._first_ms, int(times.min()))
-        self.last_ms = max(self.last_ms, int(times.max()))
+        first_ms, last_ms = int(times.min()), int(times.max())
+        start = first_ms if self._request.limit is not None else self._request.start_ms
+        covered = (start if self._first_ms is None else self.last_ms + 1, last_ms)
+        self._first_ms = first_ms if self._first_ms is None else min(self._first_ms, first_ms)
+        self.last_ms = max(self.last_ms, last_ms)
         self._waiting.append(part)
         self._rows += part.height
         self._total += part.height
+        if self._rows >= _MERGED_AT_ONCE:
+            self.flush()
+        elif is_page:
+            self._series.note(Arrival(part, covered, self._source, self._now_ms))
 
     def flush(self) -> None:
         """Commit what waits; of the time after its newest candle nothing is known."""
@@ -218,6 +225,7 @@ class _Keeping:
         rows = pl.concat(self._waiting, how="diagonal") if self._waiting else _no_rows()
         merged = self._series.commit(self._manifest, rows, covered, source=self._source, seen_ms=self._now_ms)
         self._manifest = merged.manifest
+        self._series.forget()
         self._waiting, self._rows = [], 0
         self._count(merged)
 

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mlsignal.errors import OutputError
@@ -22,6 +22,8 @@ class LocalFolder:
     path
         Where it is; made when first written to.
     """
+
+    grows = True
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -88,21 +90,23 @@ class LocalFolder:
         Raises
         ------
         OutputError
-            If that is not possible.
+            If that is not possible; the file is then as before.
         """
         path = self._path / name
+        size = path.stat().st_size if path.exists() else None
         try:
             with path.open("ab+") as file:
-                size = file.seek(0, os.SEEK_END)
                 if size:
                     file.seek(size - 1)
                     lines = lines if file.read(1) == b"\n" else "\n" + lines  # a killed writer's half line
                 file.write(lines.encode())
                 file.flush()
                 os.fsync(file.fileno())
-            if not size:
+            if size is None:
                 flush_folder(self._path)
         except OSError as error:
+            with suppress(OSError):
+                path.unlink(missing_ok=True) if size is None else os.truncate(path, size)
             raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None
 
     def rename(self, name: str, other: str) -> None:
@@ -121,8 +125,9 @@ class LocalFolder:
         flush_folder(self._path)  # the manifest that names it must not be there before it
 
     def remove(self, name: str) -> None:
-        """Remove a file."""
+        """Remove a file, for good."""
         (self._path / name).unlink()
+        flush_folder(self._path)
 
     def changed(self, name: str) -> float:
         """Return when a file was last written, seconds since 1970."""

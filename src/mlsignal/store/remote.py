@@ -31,6 +31,8 @@ class RemoteFolder:
         Of the folders that were opened from one root, by path: their writers take turns.
     """
 
+    grows = False
+
     def __init__(self, filesystem: Any, path: str, url: str, locks: "Locks") -> None:
         self._filesystem = filesystem
         self._path = path

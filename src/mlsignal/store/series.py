@@ -15,6 +15,8 @@ import polars as pl
 
 from mlsignal.candles import Interval
 from mlsignal.errors import OutputError
+from mlsignal.store.arrivals import FILE as ARRIVALS
+from mlsignal.store.arrivals import Arrival, append_arrival, forget_arrivals, joined, read_arrivals
 from mlsignal.store.folder import Folder
 from mlsignal.store.manifest import (
     SCHEMA_VERSION,
@@ -73,6 +75,7 @@ class Series:
         self.interval = interval
         self._verified: Verified = {} if verified is None else verified
         self._locked = False
+        self._noted = False
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -212,6 +215,43 @@ class Series:
         done = Merged(new, added, len(revised), arrival.duplicates, arrival.conflicts, arrival.out_of_order)
         self._warn(done, revised)
         return done
+
+    def note(self, arrival: Arrival) -> None:
+        """Keep a page from being lost with this process, where that costs little; call with the lock held.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written; the store is then as before.
+        """
+        if self.folder.grows:
+            append_arrival(self.folder, arrival)
+            self._noted = True
+
+    def adopt(self) -> None:
+        """Merge the pages that a killed writer had noted; call with the lock held.
+
+        Raises
+        ------
+        OutputError, BrokenFileError
+            As `commit`.
+        """
+        self._noted = self.folder.grows and ARRIVALS in self.folder.names()
+        for page in joined(read_arrivals(self.folder)) if self._noted else ():
+            self.commit(self.manifest(), page.rows, page.covered, source=page.source, seen_ms=page.seen_ms)
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the noted pages, whose rows are committed; call with the lock held.
+
+        Raises
+        ------
+        OutputError
+            If they cannot be removed.
+        """
+        if self._noted:
+            forget_arrivals(self.folder)
+            self._noted = False
 
     def quarantine(self, error: BrokenFileError) -> bool:
         """Put a damaged file aside and forget that its month was fetched; tell whether that was needed."""
