@@ -9,7 +9,7 @@ from tests.online.cards import parametrized
 from tests.online.endpoints import Endpoints
 
 START = datetime(2024, 12, 1, tzinfo=UTC)
-NOW = datetime(2025, 1, 4, 10, 20, 5, tzinfo=UTC)
+NOW = datetime(2025, 1, 6, 10, 20, 5, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")

@@ -58,15 +58,27 @@ def test_files_appear_once_they_are_complete(venue):
     assert statuses == [200, 200, 404, 404]
     late = venue(days=2, hours=1, archive_lag_days=1)
     assert [late.get(path_of("daily", f"2024-01-0{day}")).status for day in (1, 2, 3)] == [200, 404, 404]
-    assert venue(days=30, hours=23).get(path_of("monthly", "2024-01", interval="1h")).status == 404
-    assert venue(days=31).get(path_of("monthly", "2024-01", interval="1h")).status == 200
     missing = place.get(path_of("daily", "2024-01-03"))
     assert b"NoSuchKey" in missing.body
     assert place.get(path_of("daily", "2024-01-03") + ".CHECKSUM").status == 404
 
 
+def test_month_appears_on_the_first_monday_after_it(venue):
+    january, april = (path_of("monthly", month, interval="1d") for month in ("2024-01", "2024-04"))
+    to_monday = 31 + 4  # 2024-02-01 is a Thursday
+    assert venue(days=to_monday - 1, hours=23).get(january).status == 404
+    assert venue(days=to_monday).get(january).status == 200
+    assert venue(days=to_monday).get(path_of("monthly", "2024-01", interval="1mo")).status == 200
+    assert venue(days=to_monday, archive_lag_days=1).get(january).status == 404
+    first_of_july = 31 + 29 + 31 + 30 + 31 + 30  # a Monday
+    june = path_of("monthly", "2024-06", interval="1d")
+    assert venue(days=first_of_july - 1, hours=23).get(june).status == 404
+    assert venue(days=first_of_july).get(june).status == 200
+    assert venue(days=first_of_july).get(april).status == 200
+
+
 def test_monthly_file_is_its_days_together(venue):
-    place = venue(days=32)
+    place = venue(days=35)
     monthly = rows_of(place.get(path_of("monthly", "2024-01", "NULLUSDT", "15m")))[1]
     days = [f"2024-01-{day:02d}" for day in range(1, 32)]
     assert monthly == [row for day in days for row in rows_of(place.get(path_of("daily", day, "NULLUSDT", "15m")))[1]]

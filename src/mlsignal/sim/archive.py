@@ -46,6 +46,12 @@ class ArchiveFile:
     """Day after the last."""
     is_checksum: bool
 
+    @property
+    def published(self) -> date:
+        """Day on whose first moment it appears: the one after its last, for a month the first Monday from then on."""
+        days = 0 if self.end - self.begin == timedelta(days=1) else -self.end.weekday() % 7
+        return self.end + timedelta(days=days)
+
     @classmethod
     def of(cls, path: str) -> "ArchiveFile | None":
         """Read a path; None where there is no such file, ever.
@@ -80,7 +86,7 @@ class Archive:
     faults
         Rules for rows and downloads, matched against the path of the zip.
     lag_days
-        Days, beyond its last, that a file takes to appear: with 0 yesterday's is there, with 1 it is not yet.
+        Days that a file is late: with 0 yesterday's is there, with 1 it is not yet. A month's appears on a Monday.
 
     Notes
     -----
@@ -113,8 +119,8 @@ class Archive:
         if file.symbol not in view.market.symbols or not 1970 < file.begin.year < 9000:
             return False
         last_open = file.interval.floor(_milliseconds(file.end) - 1)
-        complete_ms = max(file.interval.next(last_open), _milliseconds(file.end))
-        return now_ms >= complete_ms + self._lag_days * _DAY_MS
+        published_ms = max(file.interval.next(last_open), _milliseconds(file.published))
+        return now_ms >= published_ms + self._lag_days * _DAY_MS
 
     def _edition(self, file: ArchiveFile, subject: Subject, view: MarketView, now_ms: int) -> bytes:
         rules = [self._faults.applicable(stage, subject, now_ms) for stage in (Stage.DOWNLOAD, Stage.ROWS)]
