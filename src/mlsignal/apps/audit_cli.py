@@ -5,37 +5,12 @@ from typing import Annotated
 import typer
 
 from mlsignal.apps.lean import lean_imports
-from mlsignal.apps.options import (
-    AllowStale,
-    ArchiveUrl,
-    BaseUrl,
-    FeatureFile,
-    Features,
-    IntervalName,
-    Json,
-    Lookback,
-    MaxAge,
-    Source,
-    StoreFolder,
-    Symbol,
-    settings_of,
-)
+from mlsignal.apps.options import CANDLES, FEATURES, Horizon, Json, settings_of, with_options
 
 
+@with_options(CANDLES, FEATURES, {"horizon": Horizon})
 def audit(
     context: typer.Context,
-    source: Source = None,
-    symbol: Symbol = None,
-    interval: IntervalName = None,
-    lookback_candles: Lookback = None,
-    max_age_minutes: MaxAge = None,
-    allow_stale: AllowStale = None,
-    store: StoreFolder = None,
-    binance_base_url: BaseUrl = None,
-    archive_base_url: ArchiveUrl = None,
-    features: Features = None,
-    feature_file: FeatureFile = None,
-    horizon: Annotated[int | None, typer.Option(help="Candles ahead to foresee.  [1]")] = None,
     ties: Annotated[str | None, typer.Option(help="Unchanged closes: down, drop or third.  [down]")] = None,
     models: Annotated[
         str | None, typer.Option(help="Models whose fits are audited.  [logistic_regression,random_forest]")

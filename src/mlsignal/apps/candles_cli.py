@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from mlsignal.apps.lean import lean_imports
-from mlsignal.apps.options import ArchiveUrl, BaseUrl, IntervalName, Json, MaxAge, StoreFolder, settings_of
+from mlsignal.apps.options import HOSTS, IntervalName, Json, MaxAge, StoreFolder, settings_of, with_options
 
 candles_app = typer.Typer(
     help="Fetch candles into the store, look at what is there, and mend it.",
@@ -20,6 +20,7 @@ ExchangeSource = Annotated[str | None, typer.Option(help="binance, archive or cc
 @candles_app.command(
     epilog="Example: mlsignal candles fetch BTCUSDT ETHUSDT --interval 1m 1h --since 2024-01-01 --source archive"
 )
+@with_options({"source": ExchangeSource, "max_age_minutes": MaxAge}, HOSTS)
 def fetch(
     context: typer.Context,
     symbols: Annotated[list[str], typer.Argument(help="Markets, by the exchange's names.")],
@@ -29,11 +30,6 @@ def fetch(
     lookback_candles: Annotated[
         int | None, typer.Option(help="How many of the newest closed candles, without --since and --until.  [50000]")
     ] = None,
-    max_age_minutes: MaxAge = None,
-    store: StoreFolder = None,
-    source: ExchangeSource = None,
-    binance_base_url: BaseUrl = None,
-    archive_base_url: ArchiveUrl = None,
     json: Json = False,
 ) -> None:
     """Fetch candles into the store: what is missing only; stopped at any point, it goes on from there."""
@@ -81,13 +77,10 @@ def check(context: typer.Context, symbols: SomeSymbols = None, store: StoreFolde
 
 
 @candles_app.command(epilog="Example: mlsignal candles repair BTCUSDT")
+@with_options({"source": ExchangeSource}, HOSTS)
 def repair(
     context: typer.Context,
     symbols: SomeSymbols = None,
-    store: StoreFolder = None,
-    source: ExchangeSource = None,
-    binance_base_url: BaseUrl = None,
-    archive_base_url: ArchiveUrl = None,
     json: Json = False,
 ) -> None:
     """Put damaged files of the store aside and fetch their candles again."""

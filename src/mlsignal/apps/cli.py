@@ -6,41 +6,24 @@ Exit codes: 0 done ("no edge" is done) · 1 a bug · 2 usage or configuration ·
 
 import logging
 import os
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mlsignal.apps import audit_cli, backtest_cli, breakeven_cli, compare_cli
+from mlsignal.apps import audit_cli, backtest_cli, breakeven_cli, compare_cli, run_cli
 from mlsignal.apps.candles_cli import candles_app
 from mlsignal.apps.lean import lean_imports
 from mlsignal.apps.options import (
-    AllowStale,
-    ArchiveUrl,
-    BaseUrl,
-    CostsPreset,
-    FeatureFile,
-    Features,
-    FeeBps,
-    FundingBps,
-    HalfSpreadBps,
-    HoldRule,
-    Horizon,
-    IntervalName,
+    CANDLES,
+    CANDLES_OF_BUNDLE,
+    FEATURES,
+    HOSTS,
     Json,
-    LatencyCandles,
-    Lookback,
-    MaxAge,
-    Notional,
-    SizingRule,
-    Slippage,
-    Source,
-    StoreFolder,
-    Symbol,
-    Trials,
+    command_line,
     settings_of,
+    with_options,
 )
 from mlsignal.errors import ConfigurationError, MlSignalError
 from mlsignal.version import __version__
@@ -100,93 +83,14 @@ def common(
     )
 
 
-@app.command(epilog="Example: mlsignal run --symbol ETHUSDT --interval 15m --lookback-candles 20000 --output runs/eth")
-def run(
-    context: typer.Context,
-    source: Source = None,
-    symbol: Symbol = None,
-    interval: IntervalName = None,
-    lookback_candles: Lookback = None,
-    max_age_minutes: MaxAge = None,
-    allow_stale: AllowStale = None,
-    store: StoreFolder = None,
-    binance_base_url: BaseUrl = None,
-    archive_base_url: ArchiveUrl = None,
-    features: Features = None,
-    feature_file: FeatureFile = None,
-    horizon: Horizon = None,
-    ties: Annotated[
-        str | None, typer.Option(help="Unchanged closes: down, drop from training, or a third class.  [down]")
-    ] = None,
-    outliers: Annotated[
-        str | None, typer.Option(help="Outlying training rows: remove, winsorise or none.  [remove]")
-    ] = None,
-    models: Annotated[
-        str | None, typer.Option(help="Models, separated by commas.  [logistic_regression,random_forest]")
-    ] = None,
-    validation: Annotated[
-        str | None, typer.Option(help="Folds: time_series, walk_forward or combinatorial.  [time_series]")
-    ] = None,
-    folds: Annotated[
-        int | None, typer.Option(help="Folds of the cross-validation, or groups of the combinatorial one.  [10]")
-    ] = None,
-    test_groups: Annotated[int | None, typer.Option(help="Groups that a combinatorial fold is tested on.  [2]")] = None,
-    refit_every: Annotated[
-        int | None, typer.Option(help="Candles after which models are fitted anew, over the test rows too.  [never]")
-    ] = None,
-    train_candles: Annotated[
-        int | None, typer.Option(help="Length of a rolling training window.  [all before]")
-    ] = None,
-    embargo: Annotated[int | None, typer.Option(help="Candles kept free between training and test rows.  [0]")] = None,
-    test_share: Annotated[
-        float | None, typer.Option(help="Share of the rows, the newest, kept for the test.  [0.2]")
-    ] = None,
-    select_by: Annotated[str | None, typer.Option(help="Score that chooses the model over the folds.  [f1_up]")] = None,
-    trees: Annotated[int | None, typer.Option(help="Trees of the forest.  [100]")] = None,
-    engine: Annotated[
-        str | None, typer.Option(help="auto, plain (scikit-learn) or accel (scikit-learn-intelex).  [auto]")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of every random number.  [0]")] = None,
-    jobs: Annotated[int | None, typer.Option(help="Fits at a time.  [cores]")] = None,
-    costs: CostsPreset = None,
-    fee_bps: FeeBps = None,
-    half_spread_bps: HalfSpreadBps = None,
-    slippage: Slippage = None,
-    latency_candles: LatencyCandles = None,
-    funding_bps: FundingBps = None,
-    notional: Notional = None,
-    sizing: SizingRule = None,
-    hold: HoldRule = None,
-    trials: Trials = None,
-    output: Annotated[Path | None, typer.Option(help="Folder of the run.  [runs/TIME-SYMBOL-INTERVAL]")] = None,
-    json: Json = False,
-) -> None:
-    """Fetch candles, train, validate, choose, judge, and export the model with a report."""
-    settings = settings_of(context)
-    with lean_imports():
-        from mlsignal.apps.jobs import load_libraries, run_job, show_run
-
-        load_libraries(settings.engine, settings.models)
-
-    result, folder = run_job(settings, output, command=_command_line(), quiet=json)
-    show_run(result, folder, as_json=json)
+app.command(epilog=run_cli.EPILOG)(run_cli.run)
 
 
 @app.command(epilog="Example: mlsignal features --source btc.parquet --symbol BTCUSDT --output features.parquet")
+@with_options(CANDLES, FEATURES)
 def features(
     context: typer.Context,
     output: Annotated[Path, typer.Option(help="Parquet file to write.")],
-    source: Source = None,
-    symbol: Symbol = None,
-    interval: IntervalName = None,
-    lookback_candles: Lookback = None,
-    max_age_minutes: MaxAge = None,
-    allow_stale: AllowStale = None,
-    store: StoreFolder = None,
-    binance_base_url: BaseUrl = None,
-    archive_base_url: ArchiveUrl = None,
-    features: Features = None,
-    feature_file: FeatureFile = None,
     json: Json = False,
 ) -> None:
     """Compute the features of every candle and write them to a Parquet file."""
@@ -200,21 +104,10 @@ def features(
 @app.command(
     epilog="Example: mlsignal predict runs/btc --source binance --lookback-candles 1000 --output predictions.parquet"
 )
+@with_options(CANDLES_OF_BUNDLE)
 def predict(
     context: typer.Context,
     bundle: Annotated[Path, typer.Argument(help="A run's folder, or its model.mlsignal.")],
-    source: Source = None,
-    symbol: Annotated[str | None, typer.Option(help="Market.  [the bundle's]")] = None,
-    interval: Annotated[str | None, typer.Option(help="Length of a candle.  [the bundle's, and no other]")] = None,
-    lookback_candles: Annotated[
-        int | None, typer.Option(help="How many of the newest closed candles to read, warm-up included.  [50000]")
-    ] = None,
-    max_age_minutes: MaxAge = None,
-    allow_stale: AllowStale = None,
-    store: StoreFolder = None,
-    binance_base_url: BaseUrl = None,
-    archive_base_url: ArchiveUrl = None,
-    feature_file: FeatureFile = None,
     output: Annotated[
         Path | None, typer.Option(help="Parquet file to write; without it the newest rows are shown.")
     ] = None,
@@ -236,11 +129,9 @@ app.command(epilog="Example: mlsignal compare runs/btc runs/btc-rich")(compare_c
 
 
 @app.command(epilog="Example: mlsignal doctor --binance-base-url https://data-api.binance.vision")
+@with_options(HOSTS)
 def doctor(
     context: typer.Context,
-    store: StoreFolder = None,
-    binance_base_url: BaseUrl = None,
-    archive_base_url: ArchiveUrl = None,
     binance_stream_url: Annotated[
         str | None, typer.Option(help="Host of the websocket streams.  [wss://stream.binance.com:9443]")
     ] = None,
@@ -289,12 +180,8 @@ def demo(
 
     fixed = {"symbol": "BTCUSDT", "interval": "1m", "source": "binance"}
     demo_job(
-        lambda known: settings_of(context, **fixed, **known), output or Path("runs/demo"), _command_line(), as_json=json
+        lambda known: settings_of(context, **fixed, **known), output or Path("runs/demo"), command_line(), as_json=json
     )
-
-
-def _command_line() -> str:
-    return shlex.join(["mlsignal", *sys.argv[1:]])
 
 
 def main() -> None:

@@ -1,5 +1,10 @@
 """Options that several commands share, and how they become settings."""
 
+import functools
+import inspect
+import shlex
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,6 +72,65 @@ Trials = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, nothing else.")]
 
+Options = dict[str, Any]
+"""Annotated types of options that are settings, by their names; each is None where it is not given."""
+
+HOSTS: Options = {"store": StoreFolder, "binance_base_url": BaseUrl, "archive_base_url": ArchiveUrl}
+CANDLES: Options = {
+    "source": Source,
+    "symbol": Symbol,
+    "interval": IntervalName,
+    "lookback_candles": Lookback,
+    "max_age_minutes": MaxAge,
+    "allow_stale": AllowStale,
+    **HOSTS,
+}
+CANDLES_OF_BUNDLE: Options = CANDLES | {
+    "symbol": Annotated[str | None, typer.Option(help="Market.  [the bundle's]")],
+    "interval": Annotated[str | None, typer.Option(help="Length of a candle.  [the bundle's, and no other]")],
+    "lookback_candles": Annotated[
+        int | None, typer.Option(help="How many of the newest closed candles to read, warm-up included.  [50000]")
+    ],
+    "feature_file": FeatureFile,
+}
+FEATURES: Options = {"features": Features, "feature_file": FeatureFile}
+COSTS: Options = {"costs": CostsPreset, "fee_bps": FeeBps, "half_spread_bps": HalfSpreadBps, "slippage": Slippage}
+TRADING: Options = {
+    **COSTS,
+    "latency_candles": LatencyCandles,
+    "funding_bps": FundingBps,
+    "notional": Notional,
+    "sizing": SizingRule,
+    "hold": HoldRule,
+}
+
+
+def with_options(*groups: Options) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command options beside those it names: after its arguments, before its own options.
+
+    The command does not take them: `settings_of` finds them in the context.
+    """
+    shared = {name: kind for group in groups for name, kind in group.items()}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command).parameters.values()
+        required = [each for each in own if each.default is inspect.Parameter.empty]
+        added = [
+            inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=kind)
+            for name, kind in shared.items()
+        ]
+        parameters = [*required, *added, *(each for each in own if each not in required)]
+
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            command(**{name: value for name, value in given.items() if name not in shared})
+
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        return run
+
+    return decorate
+
 
 def settings_of(context: typer.Context, **more: Any) -> "Settings":
     """Gather the settings: those of the command's options that are settings, `more`, and what stands elsewhere."""
@@ -74,3 +138,8 @@ def settings_of(context: typer.Context, **more: Any) -> "Settings":
 
     told = {name: value for name, value in context.params.items() if name in Settings.model_fields}
     return load_settings({**told, **more}, path=context.obj)
+
+
+def command_line() -> str:
+    """Return the command as it was typed."""
+    return shlex.join(["mlsignal", *sys.argv[1:]])
