@@ -57,6 +57,13 @@ def test_refits_over_the_test_rows_differ_from_one_fit_and_are_what_is_exported(
     assert data["train_end"] < data["test_start"] < data["exported_end"]
 
 
+def test_versions_name_the_libraries_that_trained_and_no_others() -> None:
+    pytest.importorskip("lightgbm")
+    boosted, plain = (run(models=models).evaluation.metrics for models in ("lightgbm", "logistic_regression"))
+    assert boosted["versions"]["lightgbm"][0].isdigit()
+    assert set(boosted["versions"]) - set(plain["versions"]) == {"lightgbm"}
+
+
 def test_rolling_window_that_nothing_uses_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"train_candles: .*refit_every"):
         run(train_candles=1_000)

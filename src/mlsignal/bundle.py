@@ -143,10 +143,10 @@ class Bundle:
         )
 
 
-def library_versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that decide a model's numbers."""
+def library_versions(*more: str) -> dict[str, str]:
+    """Return the versions of Python, of the libraries that decide a model's numbers, and of `more` that did."""
     versions = {"python": platform.python_version()}
-    for name in RECORDED_LIBRARIES:
+    for name in (*RECORDED_LIBRARIES, *more):
         try:
             versions[name] = version(name)
         except PackageNotFoundError:

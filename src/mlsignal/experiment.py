@@ -1,7 +1,7 @@
 """From cleaned candles to a judged model: features, labels, training, the choice, the scores."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -232,7 +232,7 @@ def judge(
             **describe_rows(dataset, split, learned.test_folds[-1]),
         },
         "settings": described,
-        "versions": library_versions(),
+        "versions": library_versions(*_trainers(described)),
         "selected": selected,
         "validation": describe_folds(dataset, learned.folds, settings.validation, embargo=settings.embargo, test=split),
         **score_forecasts(learned, said, settings.seed),
@@ -255,6 +255,12 @@ def judge(
         ),
         money.rules[selected],
     )
+
+
+def _trainers(described: Mapping[str, Any]) -> list[str]:
+    """Return the libraries that train beside those of every run."""
+    used = {"lightgbm": "lightgbm" in described["models"], "scikit-learn-intelex": described["engine"] == "accel"}
+    return [name for name, is_used in used.items() if is_used]
 
 
 def _importances(settings: Settings, learned: Learned) -> tuple[Importance, ...]:
