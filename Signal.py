@@ -61,6 +61,7 @@ seed = 7
 import json
 import shutil
 import tempfile
+import textwrap
 from datetime import UTC, datetime
 from html import escape
 from itertools import product
@@ -70,6 +71,7 @@ import joblib
 import numpy as np
 import plotly.graph_objects as go
 import polars as pl
+from IPython import get_ipython
 from IPython.display import display
 from plotly.subplots import make_subplots
 
@@ -82,6 +84,8 @@ from mlsignal.sim import Market
 # Nothing is loaded from the network.
 
 # %% jupyter={"source_hidden": true}
+tables = get_ipython().display_formatter.formatters["text/html"]
+tables.for_type(pl.DataFrame, lambda table: table._repr_html_().replace("&quot;", ""))  # words without quotes
 pl.Config.set_tbl_hide_dataframe_shape(True).set_tbl_hide_column_data_types(True)
 pl.Config.set_float_precision(4).set_tbl_rows(40).set_fmt_str_lengths(60).set_tbl_width_chars(140)
 BLUE, ORANGE, GREY, GREEN, RED = "#2563a8", "#d9772b", "#8b929a", "#2f8f5b", "#b8382f"
@@ -490,7 +494,7 @@ peeking = ml.run(
     models="logistic_regression",
     engine="plain",
 )
-print(peeking.evaluation.metrics["verdict"]["text"])
+print(textwrap.fill(peeking.evaluation.metrics["verdict"]["text"], 100))
 
 # %% [markdown]
 # The verdict opens with a warning: nobody foresees minutes that well. Above 60 % suspect a leak before you believe.
@@ -938,7 +942,7 @@ show(figure.update_xaxes(title="close time, UTC"))
 # All of this in words, as the command line and the report print it:
 
 # %%
-print(LABEL + metrics["verdict"]["text"])
+print(textwrap.fill(LABEL + metrics["verdict"]["text"], 100))
 
 # %% [markdown]
 # ## 12 The best that was possible
