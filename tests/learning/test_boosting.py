@@ -13,7 +13,7 @@ from lightgbm import LGBMClassifier
 from sklearn.pipeline import make_pipeline
 
 from mlsignal.bundle import FeatureSelection, load_bundle, write_bundle
-from mlsignal.errors import ConfigurationError, MissingExtraError, ModelError
+from mlsignal.errors import MissingExtraError, ModelError
 from mlsignal.learning.boosting import BoostedTrees
 from mlsignal.learning.models import ModelContext, build_model
 from mlsignal.learning.outliers import IQRClipper
@@ -142,7 +142,36 @@ def test_model_that_is_not_kept_says_the_same_to_the_last_bit() -> None:
     assert clipped.predict_proba(unseen).shape == (2_000, 2)
 
 
-def test_third_class_is_refused() -> None:
-    X, y = rows(300)
-    with pytest.raises(ConfigurationError, match="two classes"):
-        BoostedTrees().fit(X, np.where(X[:, 0] > 0, 2, y).astype(np.int8))
+def three_classes(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    X, y = rows(n, 5, seed)
+    tie = np.random.default_rng(seed).random(n) < np.where(X[:, 2] > 0, 0.3, 0.05)
+    return X, np.where(tie, 2, y).astype(np.int8)
+
+
+def test_trees_of_three_classes_say_exactly_what_the_booster_says() -> None:
+    X, y = three_classes(3_000, 0)
+    trees = BoostedTrees(n_trees=30)
+    booster, model = trees.fit_booster(X, y), trees.fit(X, y)
+    unseen = three_classes(5_000, 1)[0]
+    single = unseen.astype(np.float32)
+    np.testing.assert_array_equal(model.decision_function(unseen), booster.predict(single, raw_score=True))
+    np.testing.assert_allclose(model.predict_proba(unseen), booster.predict(single), rtol=0, atol=1e-15)
+    passing = BoostedTrees(n_trees=30, kept=False).fit(X, y)
+    np.testing.assert_array_equal(passing.predict_proba(unseen), model.predict_proba(unseen))
+    assert model.estimators_.shape == (30, 3)
+    assert model.classes_.tolist() == passing.classes_.tolist() == [0, 1, 2]
+
+
+def test_three_classes_weigh_the_same_as_in_lightgbm_itself() -> None:
+    X, y = three_classes(3_000, 0)
+    X = X.astype(np.float32)
+    judge = LGBMClassifier(
+        n_estimators=100, learning_rate=0.05, class_weight="balanced", max_bin=63, n_jobs=1, verbose=-1,
+        min_child_samples=20, force_row_wise=True, random_state=0, bin_construct_sample_cnt=10_000,
+    ).fit(X, y)  # fmt: skip
+    np.testing.assert_allclose(BoostedTrees().fit(X, y).predict_proba(X), judge.predict_proba(X), rtol=1e-5, atol=1e-9)
+
+
+def test_three_classes_without_a_possible_split_are_the_same_everywhere() -> None:
+    model = BoostedTrees().fit(np.ones((60, 3)), np.tile([0, 1, 2, 2], 15).astype(np.int8))
+    np.testing.assert_allclose(model.predict_proba(np.ones((4, 3))), 1 / 3)

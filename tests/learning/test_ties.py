@@ -40,6 +40,15 @@ def test_three_classes_without_a_tie_to_learn_from_say_so(rows):
     assert (model.predict_classes(X)[:, 2] == 0).all()
 
 
+def test_three_classes_without_a_down_to_learn_from_say_so(rows):
+    X, y, tie = rows
+    kept = tie | (y == 1)
+    model = ThreeClassClassifier(LogisticRegression().fit(X[kept], three_class_labels(y, tie)[kept]))
+    classes = model.predict_classes(X)
+    assert (classes[:, 0] == 0).all()
+    assert classes[tie, 2].mean() > classes[~tie, 2].mean()
+
+
 def test_class_probabilities_reach_through_a_pipeline(rows):
     X, y, tie = rows
     clipper = IQRClipper().fit(X)

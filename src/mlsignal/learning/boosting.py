@@ -9,9 +9,10 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.tree._tree import Tree
+from sklearn.utils.extmath import softmax
 
 from mlsignal.candles import Floats
-from mlsignal.errors import ConfigurationError, MissingExtraError
+from mlsignal.errors import MissingExtraError
 from mlsignal.metrics import Labels01
 
 N_BINS = 63
@@ -21,7 +22,7 @@ N_ROWS_FOR_BINS = 10_000
 
 
 class BoostedTrees:
-    """Fits boosted trees, both classes weighing the same, on one thread; equal for equal rows and seed.
+    """Fits boosted trees, all classes weighing the same, on one thread; equal for equal rows and seed.
 
     Parameters
     ----------
@@ -72,19 +73,14 @@ class BoostedTrees:
         ------
         MissingExtraError
             If LightGBM is not installed.
-        ConfigurationError
-            If there is a third class.
         """
         lightgbm = load_lightgbm()
-        if y.max(initial=0) > 1:
-            raise ConfigurationError(
-                "models: lightgbm knows two classes here, and ties third makes three; use --ties down or drop, or "
-                "another model"
-            )
-        ups = int(np.count_nonzero(y))
-        weight = len(y) / (2 * np.where(y == 1, ups, len(y) - ups))
+        found, position, counts = np.unique(y, return_inverse=True, return_counts=True)
+        weight = (len(y) / (len(found) * counts))[position]
+        n_classes = max(2, int(found[-1]) + 1)
         parameters = {
-            "objective": "binary",
+            "objective": "binary" if n_classes == 2 else "multiclass",
+            "num_class": 1 if n_classes == 2 else n_classes,
             "num_leaves": self.n_leaves,
             "learning_rate": self.learning_rate,
             "min_data_in_leaf": self.min_leaf_rows,
@@ -107,7 +103,8 @@ class PassingBooster(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
 
     Attributes
     ----------
-    classes_ : array [0, 1]
+    classes_ : array of int64
+        0 and 1, or 0, 1 and 2.
     """
 
     def __init__(self, booster: Any) -> None:
@@ -123,12 +120,15 @@ class PassingBooster(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
 
     @property
     def classes_(self) -> npt.NDArray[np.int64]:
-        """Return 0 and 1; 1 is Up."""
-        return np.array([0, 1])
+        """Return its classes; 1 is Up."""
+        return np.arange(max(2, self.booster.num_model_per_iteration()))
 
     def predict_proba(self, X: Floats) -> Floats:
-        """Return the probabilities of 0 and 1, shape (n_rows, 2)."""
-        p_up = expit(self.booster.predict(np.ascontiguousarray(X, dtype=np.float32), raw_score=True))
+        """Return the probabilities of the classes, shape (n_rows, n_classes)."""
+        raw = self.booster.predict(np.ascontiguousarray(X, dtype=np.float32), raw_score=True)
+        if raw.ndim > 1:
+            return softmax(raw)  # type: ignore[no-any-return]  # scikit-learn has no types
+        p_up = expit(raw)
         return np.column_stack([1 - p_up, p_up])
 
 
@@ -153,7 +153,7 @@ def as_scikit_learn(booster: Any, n_features: int, n_leaves: int) -> GradientBoo
     Parameters
     ----------
     booster
-        A `lightgbm.Booster` of the objective binary, of numbers without missing values.
+        A `lightgbm.Booster` of the objective binary or multiclass, of numbers without missing values.
     n_features
         Columns it was fitted on.
     n_leaves
@@ -161,22 +161,25 @@ def as_scikit_learn(booster: Any, n_features: int, n_leaves: int) -> GradientBoo
 
     Notes
     -----
-    Both add up the values of one leaf a tree, in order, and take the logistic function of the sum. LightGBM's values
-    include the learning rate and, in the first tree, the mean: so the rate is 1 here, and the start 0.
+    Both add up the values of one leaf a tree, in order, and take the logistic function of the sum; of three classes
+    each has its own trees and sum, and the softmax is taken. LightGBM's values include the learning rate and, in the
+    first trees, the mean: so the rate is 1 here, and the start 0.
     """
+    per_round = booster.num_model_per_iteration()
+    classes = np.arange(max(2, per_round))
     model = GradientBoostingClassifier(n_estimators=1, max_depth=1, init="zero", learning_rate=1.0)
-    model.fit(np.zeros((2, n_features), dtype=np.float32), [0, 1])
+    model.fit(np.zeros((len(classes), n_features), dtype=np.float32), classes)
     pattern = model.estimators_[0, 0]
     members = []
     for block in booster.model_to_string(importance_type="split").split("\nTree=")[1:]:
         lines = dict(line.split("=", 1) for line in block.partition("\n\n")[0].splitlines()[1:])
         member = copy(pattern)
         member.tree_ = _tree(lines, pattern.tree_)
-        members.append([member])
-    model.estimators_ = np.array(members, dtype=object)
-    model.n_estimators_ = len(members)
-    model.set_params(n_estimators=len(members), max_depth=None, max_leaf_nodes=n_leaves)
-    del model.train_score_  # of the two rows above
+        members.append(member)
+    model.estimators_ = np.array(members, dtype=object).reshape(-1, per_round)
+    model.n_estimators_ = len(model.estimators_)
+    model.set_params(n_estimators=model.n_estimators_, max_depth=None, max_leaf_nodes=n_leaves)
+    del model.train_score_  # of the rows above
     return model
 
 

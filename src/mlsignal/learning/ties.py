@@ -19,7 +19,7 @@ class ThreeClassClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     Parameters
     ----------
     estimator
-        Fitted; its classes are 0, 1 and 2, or 0 and 1 where no tie was there to learn from.
+        Fitted; its classes are 0, 1 and 2, or those of them that were there to learn from.
 
     Attributes
     ----------
@@ -51,9 +51,9 @@ class ThreeClassClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
 
     def predict_classes(self, X: Floats) -> Floats:
         """Return the probabilities of down, up and tie, shape (n_rows, 3)."""
-        found = np.asarray(self.estimator.predict_proba(X), dtype=np.float64)
-        missing = np.zeros((len(found), TIE + 1 - found.shape[1]))
-        return np.hstack([found, missing])
+        found = np.zeros((len(X), TIE + 1))
+        found[:, self.estimator.classes_] = self.estimator.predict_proba(X)
+        return found
 
     def predict_proba(self, X: Floats) -> Floats:
         """Return the probabilities of down and up given that the candle moves, shape (n_rows, 2)."""
