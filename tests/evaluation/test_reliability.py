@@ -28,6 +28,26 @@ def test_calibrated_probabilities_have_a_smaller_error_than_overconfident_ones()
     assert boastful["resolution"] == pytest.approx(honest["resolution"])
 
 
+def test_chance_alone_gives_the_error_and_the_resolution_that_are_said():
+    found = [reliability_scores(*calibrated_rows(2_000, seed)) for seed in range(200)]
+    mean = {name: np.mean([one[name] for one in found]) for name in found[0]}
+    assert mean["ece"] == pytest.approx(mean["ece_by_chance"], rel=0.05)
+    rng = np.random.default_rng(0)
+    blind = [reliability_scores(rng.integers(0, 2, 2_000), rng.uniform(0.4, 0.6, 2_000)) for _ in range(200)]
+    assert np.mean([one["resolution"] for one in blind]) == pytest.approx(blind[0]["resolution_by_chance"], rel=0.1)
+
+
+def test_labels_that_overlap_leave_more_to_chance():
+    horizon, blind = 5, []
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        steps = rng.normal(size=2_004)
+        y = (np.convolve(steps, np.ones(horizon), "valid") > 0).astype(np.int8)
+        p = 0.5 + 0.02 * np.sin(np.arange(2_000) / 40)  # moves slowly, as features do
+        blind.append(reliability_scores(y, p, horizon=horizon))
+    assert 0.75 < np.mean([one["ece"] for one in blind]) / blind[0]["ece_by_chance"] < 1.05
+
+
 def test_constant_probability_resolves_nothing():
     y, _ = calibrated_rows(1_000)
     found = reliability_scores(y, np.full(1_000, 0.5))

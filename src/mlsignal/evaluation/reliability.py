@@ -1,5 +1,6 @@
 """Whether stated probabilities come true, and what abstaining pays: calibration error, Brier's parts, coverage."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,17 @@ from mlsignal.evaluation.student import student_reach
 from mlsignal.metrics import Bools, Labels01
 
 BINS = 10
+_SCORES = (
+    *("ece", "ece_by_chance", "reliability", "resolution", "resolution_by_chance"),
+    *("uncertainty", "within_bins"),
+)
 FEWEST_ROWS = 30
 """Rows below which an accuracy gets no interval."""
 COVERAGES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 """Shares of the rows, the most confident first, at which accuracy is told."""
 
 
-def reliability_scores(y: Labels01, p_up: Floats, bins: int = BINS) -> dict[str, float]:
+def reliability_scores(y: Labels01, p_up: Floats, bins: int = BINS, *, horizon: int = 1) -> dict[str, float]:
     """Return the expected calibration error and the parts of the Brier score, over bins of about equal size.
 
     Parameters
@@ -26,6 +31,8 @@ def reliability_scores(y: Labels01, p_up: Floats, bins: int = BINS) -> dict[str,
         Labels and probabilities, shape (n,); rows of equal probability share a bin.
     bins
         At least 1.
+    horizon
+        Candles that a label looks ahead: labels that overlap tell as much as one in `horizon` of them.
 
     Returns
     -------
@@ -33,6 +40,8 @@ def reliability_scores(y: Labels01, p_up: Floats, bins: int = BINS) -> dict[str,
         ece (mean distance of stated and observed share), reliability (mean squared distance; 0 is best), resolution
         (variance of the observed shares; the more, the more is told), uncertainty (u (1 - u) of the share u of ups) and
         within_bins (what binning leaves over): brier = reliability - resolution + uncertainty + within_bins.
+        None of the first three is 0 by luck: ece_by_chance is the mean of ece where every stated probability is true,
+        resolution_by_chance that of resolution where nothing is told apart.
 
     References
     ----------
@@ -46,7 +55,7 @@ def reliability_scores(y: Labels01, p_up: Floats, bins: int = BINS) -> dict[str,
     (0.0625, 0.0625, 0.1875)
     """
     if not len(y):
-        return dict.fromkeys(("ece", "reliability", "resolution", "uncertainty", "within_bins"), float("nan"))
+        return dict.fromkeys(_SCORES, float("nan"))
     edges = np.unique(np.quantile(p_up, np.linspace(0, 1, bins + 1)[1:-1]))
     bin_of_row = np.searchsorted(edges, p_up, side="right")
     n = np.bincount(bin_of_row)
@@ -55,10 +64,13 @@ def reliability_scores(y: Labels01, p_up: Floats, bins: int = BINS) -> dict[str,
     stated = np.bincount(bin_of_row, weights=p_up)[kept] / n[kept]
     observed = np.bincount(bin_of_row, weights=y)[kept] / n[kept]
     share = float(np.mean(y))
+    spread = np.sqrt(horizon * np.bincount(bin_of_row, weights=p_up * (1 - p_up))[kept]) / n[kept]
     parts = {
         "ece": float(weight @ np.abs(stated - observed)),
+        "ece_by_chance": float(weight @ spread) * math.sqrt(2 / math.pi),  # the mean of |normal|
         "reliability": float(weight @ np.square(stated - observed)),
         "resolution": float(weight @ np.square(observed - share)),
+        "resolution_by_chance": horizon * (len(weight) - 1) * share * (1 - share) / len(y),
         "uncertainty": share * (1 - share),
     }
     brier = float(np.mean(np.square(p_up - y)))

@@ -58,6 +58,7 @@ def _model_scores(
     learned: Learned, said: Forecasts, name: str, intervals: dict[str, Any], resampling: Resampling
 ) -> dict[str, Any]:
     y, tie, p_up, p_moved = said.y, said.tie, said.p_up[name], said.p_moved[name]
+    horizon = learned.dataset.horizon
     test = _with_intervals(score_model(y, tie, p_up), intervals)
     test["top_decile"]["ci"] = {"accuracy_without_ties": _top_decile_interval(y, tie, p_up, resampling)}
     if name in learned.test_classes:
@@ -67,8 +68,8 @@ def _model_scores(
         "test": test,
         "calibration": said.calibrations[name].to_dict(),
         "reliability": {
-            "stated": reliability_scores(y, p_up),
-            "calibrated": reliability_scores(y[~tie], p_moved[~tie]),
+            "stated": reliability_scores(y, p_up, horizon=horizon),
+            "calibrated": reliability_scores(y[~tie], p_moved[~tie], horizon=horizon),
         },
         "coverage": accuracy_by_coverage(y, tie, p_moved, said.training_confidence[name], resampling),
     }

@@ -9,8 +9,10 @@ from mlsignal.report.story import Story, look
 
 _PARTS = (
     ("ece", "ECE", "expected calibration error: mean distance of stated and observed share"),
+    ("ece_by_chance", "By chance", "the ECE to expect of so many rows even if every probability were true"),
     ("reliability", "Reliability", "mean squared distance of stated and observed share; 0 is best"),
     ("resolution", "Resolution", "variance of the observed shares; 0 where nothing is told apart"),
+    ("resolution_by_chance", "By chance", "the resolution to expect of so many rows where nothing is told apart"),
     ("uncertainty", "Uncertainty", "variance of the outcome itself, which no model changes"),
 )
 _KINDS = (("stated", "as stated, all rows"), ("calibrated", "calibrated, ties left out"))
