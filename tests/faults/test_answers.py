@@ -72,7 +72,7 @@ def test_fault_04_used_weight_throttles(rig):
 
 def test_fault_05_503_three_times(rig):
     rig.exchange.faults = [fault(503)] * 3
-    rig.fetch(end_ms=rig.exchange.opens[900])
+    rig.fetch(start_ms=rig.exchange.opens[0], end_ms=rig.exchange.opens[900])
     assert rig.exchange.paths().count("klines") == 4
     assert len(rig.exchange.time.slept) == 3
     rig.fetch()

@@ -95,6 +95,18 @@ def test_fault_16_conflicting_duplicates(rig):
     ]
 
 
+def test_fault_16_conflicting_duplicates_that_were_one_answers_fault(rig):
+    """The second answer is sound: it is believed, though it has fewer rows."""
+
+    def conflict(rows):
+        return [*rows[:300], *[[*row[:5], "7.00000000", *row[6:]] for row in rows[297:300]], *rows[300:]]
+
+    altered(rig, conflict)
+    fetched = rig.fetch()
+    rig.assert_golden()
+    assert fetched.stored.conflicts == 0
+
+
 def test_fault_17_rows_out_of_order(rig, caplog):
     altered(rig, lambda rows: [*rows[500:], *rows[:500]], once=False)
     with caplog.at_level(logging.WARNING):
@@ -120,6 +132,40 @@ def test_fault_18_gap_that_is_not_the_exchanges(rig):
     fetched = rig.fetch()
     rig.assert_golden()
     assert fetched.candles.gaps == ()
+
+
+def test_fault_18_head_of_the_first_page_absent_once(rig):
+    """A back-fill's first page begins late: it is asked for again before the hole is taken for the listing."""
+    opens = rig.exchange.opens
+    rig.fetch(start_ms=opens[1_500])
+    altered(rig, lambda rows: rows[300:])
+    fetched = rig.fetch()
+    rig.assert_golden()
+    assert fetched.candles.gaps == ()
+
+
+def test_fault_18_head_of_a_top_up_absent_once(rig):
+    rig.fetch(end_ms=rig.exchange.opens[1_200], start_ms=rig.exchange.opens[0])
+    altered(rig, lambda rows: rows[20:])
+    assert rig.fetch().candles.gaps == ()
+    rig.assert_golden()
+    assert rig.store.gaps("BTCUSDT", M1, origin=ORIGIN) == ()
+
+
+def test_fault_19_end_of_a_gap_found_though_the_probe_is_empty_once(tmp_path):
+    rig = Rig(tmp_path, n=12_000, absent=range(1_500, 7_000))
+    plain, state = rig.exchange._klines, {"left": 1}
+
+    def klines(parameters):
+        if parameters.get("limit") == "1" and state["left"]:
+            state["left"] = 0
+            return []
+        return plain(parameters)
+
+    rig.exchange._klines = klines
+    rig.fetch()
+    assert state["left"] == 0
+    rig.assert_golden()
 
 
 def test_fault_19_gap_longer_than_a_page(tmp_path):
@@ -247,6 +293,23 @@ def test_fault_28_empty_answer(rig, refused):
     assert code == 3
     assert "no data" in line
     assert not list(store.rglob("*.parquet"))
+
+
+def test_fault_28_empty_answer_once_is_not_believed(rig):
+    """Not that there is nothing earlier, and not that there are no more: the history would never be asked for again."""
+    rig.fetch(start_ms=rig.exchange.opens[1_500])
+    rig.exchange.faults = [httpx2.Response(200, text="[]")]
+    rig.fetch()
+    rig.assert_golden()
+
+
+@pytest.mark.parametrize("nth", range(4))
+def test_fault_28_empty_answer_once_while_candles_are_made_up_for(nth, tmp_path):
+    rig = Rig(tmp_path, n=6_000, absent=range(3_000, 3_500))
+    rig.fetch(limit=1_000)
+    rig.exchange.faults = [*[None] * nth, httpx2.Response(200, text="[]")]
+    fetched = rig.fetch(limit=4_000)
+    assert opens_of(fetched.frame) == rig.exchange.opens[:-1][-4_000:]
 
 
 def test_fault_29_start_before_the_listing(rig):

@@ -25,6 +25,7 @@ from mlsignal.sources.windows import (
     first_open,
     is_doubtful,
     known_rows,
+    less_doubtful,
     on_grid,
     open_times,
     windows,
@@ -42,6 +43,7 @@ _EXCHANGE_HOSTS = frozenset(f"{host}.binance.com" for host in ("api", "api-gcp",
 _AHEAD = 2  # pages asked for before they are taken, times the connections: memory stays bounded
 _KLINES_WEIGHT, _INFO_WEIGHT, _TIME_WEIGHT = 2, 20, 1
 _CLOCK_TOLERANCE_MS = 5_000
+_NEVER = 2**62
 _UNKNOWN_SYMBOL, _BAD_CHARACTERS = -1121, -1100
 # Upper case where there is a case: since 2025-12 symbols may hold letters that have none.
 _SYMBOL = re.compile(r"^[\w.-]{1,20}$")
@@ -204,7 +206,7 @@ class BinanceSource:
         """Return the open time of the first candle from `start_ms` on; None where there is none."""
         request = self._request(symbol, interval, self._clock.now_ms(), None)
         with self._refusals(symbol):
-            page = self._page(request, {"startTime": start_ms, "limit": 1})
+            page = self._page_from(request, start_ms, 1)
         return None if page.is_empty() else first_open(page, start_ms)
 
     def _request(self, symbol: str, interval: Interval | str, end_ms: int | None, limit: int | None) -> KlineRequest:
@@ -224,7 +226,7 @@ class BinanceSource:
         try:
             yield
         except RefusedError as error:
-            if error.code in (_UNKNOWN_SYMBOL, _BAD_CHARACTERS):
+            if _is_about_symbol(error):
                 raise self._unknown(symbol) from None
             raise
 
@@ -236,7 +238,7 @@ class BinanceSource:
         try:
             found = self._get("exchangeInfo", {"symbol": symbol}, _INFO_WEIGHT, _field_reader("symbols", list))
         except RefusedError as error:
-            if error.code in (_UNKNOWN_SYMBOL, _BAD_CHARACTERS):
+            if _is_about_symbol(error):
                 raise self._unknown(symbol) from None
             raise
         status = next((one.get("status") for one in found if one.get("symbol") == symbol), None)
@@ -269,7 +271,7 @@ class BinanceSource:
         before = first_open(frames[0], first)
         while missing > 0 and before > start_ms:
             asked = min(PAGE, missing)
-            page = self._page(request, {"endTime": before - 1, "limit": asked})
+            page = self._page_before(request, before, asked)
             page = page.filter(pl.col("open_time").dt.epoch("ms") >= start_ms)
             frames.insert(0, page)
             missing -= page.height
@@ -282,7 +284,7 @@ class BinanceSource:
         """Yield every closed candle from `start_ms` on, a window at a time; the first page tells where they begin."""
         if start_ms > request.newest_ms:
             return
-        page = self._page(request, {"startTime": start_ms, "endTime": request.end_ms, "limit": PAGE})
+        page = self._page_from(request, start_ms, PAGE)
         if page.is_empty():
             return
         pages = windows(request, first_open(page, start_ms))
@@ -309,8 +311,7 @@ class BinanceSource:
         else:
             frame = self._whole_window(request, start, end) if known is None else known
             if is_doubtful(frame, request, start, end):
-                again = self._whole_window(request, start, end)
-                frame = again if again.height >= frame.height else frame
+                frame = less_doubtful(frame, self._whole_window(request, start, end), request, start, end)
                 logger.info("%s: %d candles from %s on, asked twice", request.symbol, frame.height, utc(start))
             if frame.is_empty():
                 self._note_gap(request, start)
@@ -334,12 +335,28 @@ class BinanceSource:
 
     def _note_gap(self, request: KlineRequest, start_ms: int) -> None:
         """Find where an empty window's gap ends, so that the windows within it need not be asked for."""
-        probe = self._page(request, {"startTime": start_ms, "endTime": request.end_ms, "limit": 1})
+        probe = self._page_from(request, start_ms, 1)
         last = request.end_ms if probe.is_empty() else first_open(probe, start_ms) - 1
         with request.lock:
             request.gaps.append((start_ms, last))
 
     # -- requests -----------------------------------------------------------------------------------------------
+
+    def _page_from(self, request: KlineRequest, start_ms: int, limit: int) -> pl.DataFrame:
+        """Return the first candles from a time on; one answer alone is not believed that there are none so early."""
+        bounds = {"startTime": start_ms, "endTime": request.end_ms, "limit": limit}
+        page = self._page(request, bounds)
+        expected = request.interval.next(request.interval.floor(start_ms - 1))
+        if expected > request.newest_ms or first_open(page, _NEVER) <= expected:
+            return page
+        again = self._page(request, bounds)
+        return min(page, again, key=lambda one: (first_open(one, _NEVER), -one.height))
+
+    def _page_before(self, request: KlineRequest, end_ms: int, limit: int) -> pl.DataFrame:
+        """Return the last candles before a time; one answer alone is not believed that there are not so many."""
+        bounds = {"endTime": end_ms - 1, "limit": limit}
+        page = self._page(request, bounds)
+        return page if page.height == limit else max(page, self._page(request, bounds), key=len)
 
     def _page(self, request: KlineRequest, bounds: dict[str, int]) -> pl.DataFrame:
         parameters = {"symbol": request.symbol, "interval": request.interval.value, **bounds}
@@ -369,6 +386,10 @@ def check_symbol(symbol: str) -> None:
         raise ConfigurationError(f"symbol: upper case expected, found {symbol!r}. Did you mean {symbol.upper()!r}?")
     if not _SYMBOL.match(symbol):
         raise ConfigurationError(f"symbol: 1 to 20 letters and digits expected, as in BTCUSDT, found {symbol!r}")
+
+
+def _is_about_symbol(error: RefusedError) -> bool:
+    return error.code == _UNKNOWN_SYMBOL or (error.code == _BAD_CHARACTERS and "'symbol'" in str(error))
 
 
 def _nearest(symbol: str, names: list[str]) -> str:

@@ -57,6 +57,15 @@ def is_doubtful(frame: pl.DataFrame, request: KlineRequest, start: int, end: int
     return any(bool(bad.any()) for _, bad in impossible_values(values))
 
 
+def less_doubtful(
+    first: pl.DataFrame, second: pl.DataFrame, request: KlineRequest, start: int, end: int
+) -> pl.DataFrame:
+    """Return which of two answers for one window is to be believed: a sound one, else the one with more candles."""
+    if not is_doubtful(second, request, start, end):
+        return second
+    return second if second["open_time"].n_unique() >= first["open_time"].n_unique() else first
+
+
 def on_grid(request: KlineRequest, start: int, end: int) -> int:
     """Count the closed candles that a whole grid has in a window."""
     last = min(request.interval.floor(end), request.newest_ms)
