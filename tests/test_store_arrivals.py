@@ -55,7 +55,7 @@ def test_arrivals_are_merged_before_the_source_is_asked(left, tmp_path):
 
 
 @pytest.mark.parametrize("line", range(PAGES))
-@pytest.mark.parametrize("how", ["torn", "flipped", "other", "no JSON"])
+@pytest.mark.parametrize("how", ["torn", "flipped", "other", "no JSON", "claim", "list"])
 def test_arrival_damaged_is_a_hole_that_is_asked_for_and_nothing_else_is(line, how, left, tmp_path):
     lines = left.read_bytes().splitlines(keepends=True)
     half = len(lines[line]) // 2
@@ -63,6 +63,8 @@ def test_arrival_damaged_is_a_hole_that_is_asked_for_and_nothing_else_is(line, h
         "torn": lines[line][:half] + b"\n",
         "flipped": lines[line][:half] + bytes([lines[line][half] ^ 1]) + lines[line][half + 1 :],
         "other": re.sub(rb'"sha256": "..', b'"sha256": "zz', lines[line]),
+        "claim": re.sub(rb'"covered": .17', b'"covered": [16', lines[line]),
+        "list": b"[1, 2]\n",
         "no JSON": b"\0" * 20 + b"\n",
     }[how]
     left.write_bytes(b"".join(lines))

@@ -48,8 +48,8 @@ def resample(
     Notes
     -----
     Open of the first, highest high, lowest low, close of the last, sums of the amounts; nothing is filled. Amounts
-    are summed as whole numbers of 1e-8, as the exchange has them, so that they equal its own to the last digit while
-    they are below 9e7, and to 1 part in 1e15 above.
+    are summed as whole numbers of 1e-8, as the exchange has them, and rounded once: sums equal its own to the last
+    digit where every amount summed is below 2**26 (6.7e7). Above, float64 does not tell eight decimals apart.
     """
     longer = Interval.parse(interval)
     if incomplete not in ("leave_out", "keep"):
@@ -110,5 +110,7 @@ def _sums(column: Floats, starts: Times) -> Floats:
     wholes += fractions // _UNITS
     fractions %= _UNITS
     total = wholes * float(_UNITS) + fractions
-    exact: Floats = np.where(total < _EXACT_BELOW, total / _UNITS, wholes + fractions / _UNITS)
+    exact: Floats = total / _UNITS
+    for place in np.flatnonzero(total >= _EXACT_BELOW).tolist():  # Python's whole numbers round once
+        exact[place] = (int(wholes[place]) * _UNITS + int(fractions[place])) / _UNITS
     return exact

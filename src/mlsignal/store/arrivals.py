@@ -13,6 +13,7 @@ import json
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -50,14 +51,13 @@ def append_arrival(folder: Folder, arrival: Arrival) -> None:
     buffer = io.BytesIO()
     arrival.rows.write_parquet(buffer, compression="lz4")
     content = buffer.getvalue()
-    line = {
+    told = {
         "covered": arrival.covered,
         "source": arrival.source,
         "seen_ms": arrival.seen_ms,
-        "sha256": hashlib.sha256(content).hexdigest(),
         "parquet": base64.b64encode(content).decode(),
     }
-    folder.append(FILE, json.dumps(line) + "\n")
+    folder.append(FILE, json.dumps({"sha256": _hash(told), **told}) + "\n")
 
 
 def read_arrivals(folder: Folder) -> list[Arrival]:
@@ -70,7 +70,7 @@ def read_arrivals(folder: Folder) -> list[Arrival]:
     for line in lines:
         try:
             found.append(_parsed(line))
-        except (ValueError, TypeError, KeyError, binascii.Error, pl.exceptions.PolarsError):
+        except (ValueError, TypeError, AttributeError, KeyError, binascii.Error, pl.exceptions.PolarsError):
             logger.info("%s: a page is not whole, and will be asked for again", folder.place(FILE))
     return found
 
@@ -108,8 +108,13 @@ def forget_arrivals(folder: Folder) -> None:
 
 def _parsed(line: bytes) -> Arrival:
     told = json.loads(line)
-    content = base64.b64decode(told["parquet"], validate=True)
-    if hashlib.sha256(content).hexdigest() != told["sha256"]:
+    if told.pop("sha256") != _hash(told):
         raise ValueError("its SHA-256 differs")
     first, last = told["covered"]
-    return Arrival(pl.read_parquet(io.BytesIO(content)), (int(first), int(last)), str(told["source"]), told["seen_ms"])
+    content = base64.b64decode(told["parquet"], validate=True)
+    return Arrival(pl.read_parquet(io.BytesIO(content)), (first, last), told["source"], told["seen_ms"])
+
+
+def _hash(told: dict[str, Any]) -> str:
+    """Return the SHA-256 of a page and of all that is said of it."""
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
