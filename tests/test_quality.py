@@ -43,6 +43,33 @@ def test_quality_of_the_outage_day_finds_the_irregular_close(shared):
     assert report.cleaning.irregular_close_times == 1
 
 
+def causes(frame, interval="1m", covered=None):
+    return [named.cause for named in assess_quality(frame, "BTCUSDT", interval, covered).gaps]
+
+
+def test_quality_names_only_causes_that_explain_the_whole_gap(shared):
+    minutes = pl.read_parquet(shared / "data/spot/BTCUSDT-1m.parquet")
+    spring = pl.col("open_time").dt.strftime("%Y-%m").is_in(["2023-03", "2023-04"])
+    (cause,) = causes(minutes.filter(~spring))
+    assert cause == "unknown; the exchange outage of 2023-03-24 is a part of it"
+    day = pl.col("open_time").dt.strftime("%Y-%m-%d") == "2023-06-10"
+    june = minutes.filter(pl.col("open_time").dt.strftime("%Y-%m") == "2023-06")
+    assert causes(june.filter(~day)) == ["unknown"]
+    rest = day & (pl.col("open_time").dt.hour() >= 4)
+    assert causes(june.filter(~rest)) == ["the rest of the day is absent: a truncated file"]
+    days = pl.read_parquet(shared / "data/spot/ETHUSDT-1d.parquet")
+    assert causes(days.filter(pl.int_range(pl.len()) != 100), "1d") == ["unknown"]
+
+
+def test_quality_tells_what_was_never_asked_for():
+    frame = make_candles(500).to_polars()
+    opens = frame["open_time"].dt.epoch("ms").to_list()
+    holed = frame.filter(~pl.int_range(pl.len()).is_between(100, 199))
+    asked = [(opens[0], opens[99]), (opens[200], opens[-1])]
+    assert causes(holed, covered=asked) == ["never fetched"]
+    assert causes(holed, covered=[(opens[0], opens[-1])]) == ["unknown"]
+
+
 def test_quality_report_is_json_and_short_text(bitcoin):
     text = json.dumps(bitcoin.to_dict(), allow_nan=False)
     assert "exchange outage of 2023-03-24" in text

@@ -12,7 +12,7 @@ import polars as pl
 from mlsignal.candles import Interval, KlineSource
 from mlsignal.errors import ConfigurationError, ExchangeError, MlSignalError
 from mlsignal.store.report import StoreReport
-from mlsignal.store.store import Store
+from mlsignal.store.store import Store, identify
 
 logger = logging.getLogger(__name__)
 
@@ -113,9 +113,7 @@ def fetch_many(
     wanted = [(symbol, interval) for symbol in dict.fromkeys(symbols) for interval in parsed]
     if not wanted or at_once < 1:
         raise ConfigurationError(f"at least one symbol, interval and series at once expected, found {len(wanted)}")
-    identify: Any = getattr(source, "identify", None)
-    if identify is not None:
-        identify()  # whose candles these are decides where they are stored
+    identify(source)
     stop = threading.Event()
     bounds: dict[str, Any] = {
         "start_ms": since_ms,

@@ -135,6 +135,7 @@ def _series(root: Path | str) -> Iterator[Finding]:
             store.read(entry.symbol, entry.interval, origin=entry.origin)
         except MlSignalError as error:
             damaged += 1
-            repair = f"mlsignal candles repair {entry.symbol} --interval {entry.interval}"
+            repair = f"mlsignal candles repair {entry.symbol} fetches it again"
             yield Finding(f"{entry.symbol} {entry.interval}", "bad", f"{error}; {repair}", "data")
-    yield Finding("store", "good", f"{len(found) - damaged} of {len(found)} series are whole")
+    told = f"{len(found) - damaged} of {len(found)} series are whole"
+    yield Finding("store", "bad" if damaged else "good", told, "data" if damaged else "none")

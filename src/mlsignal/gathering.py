@@ -10,16 +10,14 @@ from mlsignal.cleaning import CleaningReport, clean
 from mlsignal.config import Settings
 from mlsignal.errors import TooFewCandlesError
 from mlsignal.sim.source import MarketSource, market_of
-from mlsignal.sources.archive import ArchiveSource
-from mlsignal.sources.binance import BinanceSource
 from mlsignal.sources.files import FileSource
 from mlsignal.sources.registry import open_source, opened_source, source_scheme
 from mlsignal.store.report import StoreReport
-from mlsignal.store.store import Store
+from mlsignal.store.store import Store, identify
 
 OnCandles = Callable[[int, int], None]
 
-__all__ = ["GatheredCandles", "OnCandles", "gather_candles", "open_source"]
+__all__ = ["GatheredCandles", "OnCandles", "gather_candles", "open_source", "opened_source"]
 
 
 @source_scheme("sim")
@@ -78,8 +76,7 @@ def gather_candles(settings: Settings, *, on_progress: OnCandles | None = None) 
         if isinstance(source, FileSource | MarketSource):
             raw = source.fetch(settings.symbol, interval, limit=settings.lookback_candles)
         else:
-            if isinstance(source, BinanceSource | ArchiveSource):
-                source.identify()
+            identify(source)
             raw, stored = Store(settings.store).load(
                 settings.symbol,
                 interval,

@@ -38,7 +38,7 @@ KNOWN_OUTAGES = (
 
 
 def outage_of(gap: Gap) -> Outage | None:
-    """Return the known outage that a gap lies in or over, or None."""
+    """Return the known outage that a gap shares time with, or None."""
     for outage in KNOWN_OUTAGES:
         if gap.first_missing < outage.end and outage.start <= gap.last_missing:
             return outage

@@ -1,8 +1,8 @@
 """How far a series can be trusted: everything odd about it, found, counted and named; nothing is changed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -28,7 +28,7 @@ class NamedGap:
 
     gap: Gap
     cause: str
-    """`exchange outage of …`, `the rest of the day is absent`, or `unknown`."""
+    """`exchange outage of …`, `never fetched`, `the rest of the day is absent: …`, or `unknown`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,9 @@ class QualityReport:
         return [*found, f"ties: {self.ties} ({self.tie_share:.1%}); neither up nor down"]
 
 
-def assess_quality(frame: pl.DataFrame, symbol: str, interval: str | Interval) -> QualityReport:
+def assess_quality(
+    frame: pl.DataFrame, symbol: str, interval: str | Interval, covered: Sequence[tuple[int, int]] | None = None
+) -> QualityReport:
     """Look at raw klines as a whole.
 
     Parameters
@@ -138,6 +140,8 @@ def assess_quality(frame: pl.DataFrame, symbol: str, interval: str | Interval) -
         As a `KlineSource` returns it; `close_time` is looked at where it is there.
     symbol, interval
         What the rows are of.
+    covered
+        Spans of open time (ms) that the source was asked for, where that is known.
 
     Raises
     ------
@@ -158,7 +162,7 @@ def assess_quality(frame: pl.DataFrame, symbol: str, interval: str | Interval) -
         start=candles.start if len(candles) else None,
         end=candles.end if len(candles) else None,
         cleaning=cleaning,
-        gaps=tuple(NamedGap(gap, _cause(gap, interval)) for gap in cleaning.gaps),
+        gaps=tuple(NamedGap(gap, _cause(gap, interval, covered)) for gap in cleaning.gaps),
         zero_volume_runs=tuple(_runs(candles, candles.volume == 0, _SILENT_CANDLES)),
         stale_runs=tuple(_runs(candles, _unmoving(candles), _STALE_CANDLES)),
         spikes=tuple(_spikes(candles)),
@@ -168,12 +172,18 @@ def assess_quality(frame: pl.DataFrame, symbol: str, interval: str | Interval) -
     )
 
 
-def _cause(gap: Gap, interval: Interval) -> str:
+def _cause(gap: Gap, interval: Interval, covered: Sequence[tuple[int, int]] | None) -> str:
+    first, last = (int(moment.timestamp() * 1000) for moment in (gap.first_missing, gap.last_missing))
+    if covered is not None and not any(start <= last and first <= end for start, end in covered):
+        return "never fetched"
     outage = outage_of(gap)
     if outage is not None:
-        return outage.name
-    after = gap.last_missing + timedelta(milliseconds=interval.milliseconds)
-    if (after.hour, after.minute, after.second) == (0, 0, 0) and gap.first_missing.date() == gap.last_missing.date():
+        reach = timedelta(milliseconds=interval.milliseconds)
+        within = outage.start - reach <= gap.first_missing and gap.last_missing <= outage.end + reach
+        return outage.name if within else f"unknown; the {outage.name} is a part of it"
+    is_first_of_day = gap.first_missing.time() == time.min
+    after = utc(last + interval.milliseconds)
+    if after.time() == time.min and gap.first_missing.date() == gap.last_missing.date() and not is_first_of_day:
         return "the rest of the day is absent: a truncated file"
     return "unknown"
 

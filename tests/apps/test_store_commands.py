@@ -106,6 +106,40 @@ def test_check_finds_a_flipped_byte_and_repair_heals_it(exchange: tuple[Simulate
     assert mlsignal("candles", "check", "BTCUSDT", "--json", cwd=fetched).returncode == 0
 
 
+@pytest.mark.parametrize("source", ["binance", "archive"])
+def test_manifest_damaged_is_built_again_and_repair_works_from_any_source(
+    exchange: tuple[SimulatedExchange, str], fetched: Path, source: str
+) -> None:
+    minutes = next((fetched / "store").rglob("BTCUSDT/1m"))
+    manifest = minutes / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"interval": "1m"', '"interval": "3m"'))
+    next(minutes.glob("*.parquet")).write_bytes(b"damaged")
+    assert set(listed(fetched)) == {(s, i) for s in ("BTCUSDT", "NULLUSDT") for i in ("1m", "1h")} - {("BTCUSDT", "1m")}
+    fetch(exchange[1], fetched, "BTCUSDT", "--interval", "1m")
+    assert listed(fetched)["BTCUSDT", "1m"]["candles"] == HOURS * 60
+    path = next((fetched / "store").rglob("BTCUSDT/1m/*.parquet"))
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    hosts = ("--binance-base-url", exchange[1], "--archive-base-url", exchange[1])
+    repaired = mlsignal("candles", "repair", "BTCUSDT", "--source", source, *hosts, "--json", cwd=fetched)
+    assert {row["interval"]: row["damaged"] for row in json.loads(repaired.stdout)} == {"1m": 1, "1h": 0}
+
+
+def test_stretch_that_was_never_fetched_is_told_from_one_the_exchange_lacks(
+    exchange: tuple[SimulatedExchange, str], tmp_path: Path
+) -> None:
+    hosts = ("--binance-base-url", exchange[1])
+    for since, until in (("2024-01-01", "2024-01-01T06:00"), ("2024-01-02", "2024-01-02T06:00")):
+        words = ("BTCUSDT", "--since", since, "--until", until, *hosts)
+        assert mlsignal("candles", "fetch", *words, cwd=tmp_path).returncode == 0
+    row = listed(tmp_path)["BTCUSDT", "1m"]
+    assert (row["candles"], row["gaps"], row["missing"], row["not_fetched"]) == (720, 0, 0, 1_080)
+    assert "1080 candles absent (never fetched)" in mlsignal("candles", "check", cwd=tmp_path).stdout
+
+
+def test_check_of_a_symbol_that_is_not_there_names_it(fetched: Path) -> None:
+    assert_one_line(mlsignal("candles", "check", "BTCUSDT", "NOPEUSDT", cwd=fetched), 3, "NOPEUSDT is not there")
+
+
 def test_doctor_finds_all_well(exchange: tuple[SimulatedExchange, str], fetched: Path) -> None:
     url = exchange[1]
     exchange[0].clock.rate = 1.0  # type: ignore[attr-defined]
@@ -131,6 +165,8 @@ def test_doctor_without_a_network_says_so(tmp_path: Path) -> None:
     ("words", "code", "told"),
     [
         (("fetch", "BTCUSDT", "--since", "yesterday"), 2, "yesterday"),
+        (("fetch", "BTCUSDT", "--since", "1900-01-01"), 2, "1970"),
+        (("fetch", "BTCUSDT", "--since", "2024-02-01", "--until", "2024-01-01"), 2, "after --since"),
         (("fetch", "1m"), 2, "a symbol is missing"),
         (("fetch", "BTCUSDT", "--source", "sim:7"), 2, "fetched from an exchange"),
         (("show", "BTCUSDT"), 3, "BTCUSDT 1m is not there"),

@@ -13,17 +13,18 @@ from mlsignal.collecting import Collected, SeriesOutcome, fetch_many
 from mlsignal.config import Settings
 from mlsignal.doctor import Finding, examine
 from mlsignal.errors import ConfigurationError, DataError
+from mlsignal.gathering import opened_source
 from mlsignal.quality import QualityReport, assess_quality
-from mlsignal.sources.binance import BinanceSource
+from mlsignal.sources.disagreement import Disagreement
 from mlsignal.sources.files import FileSource
-from mlsignal.sources.registry import opened_source
 from mlsignal.store.calendar import coverage_calendar, legend
 from mlsignal.store.listing import StoredSeries, list_series
 from mlsignal.store.report import StoreReport
-from mlsignal.store.store import Store
+from mlsignal.store.store import Store, identify, source_origin
 
 EXIT_CODES_OF_FINDINGS = {"network": 4, "data": 3, "output": 7}
 SHOWN_ROWS = 5
+_SHOWN_DISAGREEMENTS = 20
 
 
 def fetch_job(
@@ -38,6 +39,8 @@ def fetch_job(
     """Fetch series into the store side by side; a failed one does not stop the others."""
     symbols, wanted = split_words(words, intervals, settings.interval)
     since_ms, until_ms = (None if text is None else moment_ms(text) for text in (since, until))
+    if since_ms is not None and until_ms is not None and since_ms >= until_ms:
+        raise ConfigurationError(f"until: a time after --since ({since}) expected, found {until}")
     limit = settings.lookback_candles if since is None and until is None else None
     with opened_source(settings.source, settings) as source, StageProgress(quiet=as_json) as progress:
         if isinstance(source, FileSource) or not hasattr(source, "origin"):
@@ -62,15 +65,18 @@ def fetch_job(
             on_series=tell,
         )
         disagreements = getattr(source, "disagreements", ())
-    _finish_fetch(collected, [str(item) for item in disagreements], as_json=as_json)
+    _finish_fetch(collected, disagreements, as_json=as_json)
 
 
-def _finish_fetch(collected: Collected, disagreements: list[str], *, as_json: bool) -> None:
+def _finish_fetch(collected: Collected, disagreements: Sequence[Disagreement], *, as_json: bool) -> None:
     if as_json:
-        facts = {"series": [outcome.to_dict() for outcome in collected.outcomes], "disagreements": disagreements}
-        print_json(facts)
-    for text in disagreements:
-        print_note(f"note: {text}")
+        series = [outcome.to_dict() for outcome in collected.outcomes]
+        print_json({"series": series, "disagreements": [item.to_dict() for item in disagreements]})
+    else:
+        for item in disagreements[:_SHOWN_DISAGREEMENTS]:
+            print_note(f"note: {item}")
+        if len(disagreements) > _SHOWN_DISAGREEMENTS:
+            print_note(f"note: {len(disagreements) - _SHOWN_DISAGREEMENTS} more such values; --json lists them all")
     collected.raise_first()
     empty = [
         f"{outcome.symbol} {outcome.interval.value}"
@@ -104,7 +110,7 @@ def moment_ms(text: str) -> int:
     Raises
     ------
     ConfigurationError
-        If it is neither.
+        If it is neither, or before 1970.
     """
     try:
         moment = datetime.fromisoformat(text)
@@ -112,7 +118,10 @@ def moment_ms(text: str) -> int:
         raise ConfigurationError(
             f"time: a day or moment expected, as in 2024-01-01 or 2024-01-01T12:00, found {text!r}"
         ) from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    milliseconds = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    if milliseconds < 0:
+        raise ConfigurationError(f"time: a day or moment from 1970 on expected, found {text!r}")
+    return milliseconds
 
 
 def list_job(settings: Settings, *, as_json: bool) -> None:
@@ -124,27 +133,34 @@ def list_job(settings: Settings, *, as_json: bool) -> None:
     if not found:
         print_note(f"{settings.store}: no candles yet; mlsignal candles fetch BTCUSDT brings some")
         return
-    headings = ["origin", "symbol", "interval", "candles", "first (UTC)", "last (UTC)", "gaps", "absent", "size"]
-    print_table(output(), headings, [_row(entry) for entry in found], frozenset({3, 6, 7, 8}))
+    headings = ["origin", "symbol", "interval", "candles", "first (UTC)", "last (UTC)"]
+    headings += ["gaps", "absent", "not fetched", "size"]
+    print_table(output(), headings, [_row(entry) for entry in found], frozenset({3, 6, 7, 8, 9}))
 
 
 def _row(entry: StoredSeries) -> list[str]:
     times = [f"{moment:%Y-%m-%d %H:%M}" for moment in (entry.start, entry.end)]
-    counts = [f"{entry.gaps:,}", f"{entry.missing:,}", f"{entry.bytes / 1e6:.1f} MB"]
+    counts = [f"{entry.gaps:,}", f"{entry.missing:,}", f"{entry.not_fetched:,}", f"{entry.bytes / 1e6:.1f} MB"]
     return [entry.origin, entry.symbol, entry.interval, f"{entry.candles:,}", *times, *counts]
 
 
 def show_job(settings: Settings, symbol: str, *, as_json: bool) -> None:
     """Show a stored series: newest candles, coverage, revisions and what is odd about it."""
-    store = Store(settings.store)
+    store, facts = Store(settings.store), []
     for entry in _entries(settings, [symbol], [settings.interval]):
-        frame = store.read(entry.symbol, entry.interval, origin=entry.origin)
-        report = assess_quality(frame, entry.symbol, entry.interval)
+        frame, report = _assessed(store, entry)
         revisions = len(store.revisions(entry.symbol, entry.interval, origin=entry.origin))
-        if as_json:
-            print_json({**entry.to_dict(), "revisions": revisions, "quality": report.to_dict()})
-            continue
-        _print_series(entry, frame, report, revisions)
+        facts.append({**entry.to_dict(), "revisions": revisions, "quality": report.to_dict()})
+        if not as_json:
+            _print_series(entry, frame, report, revisions)
+    if as_json:
+        print_json(facts)
+
+
+def _assessed(store: Store, entry: StoredSeries) -> tuple[pl.DataFrame, QualityReport]:
+    frame = store.read(entry.symbol, entry.interval, origin=entry.origin)
+    covered = store.manifest(entry.symbol, entry.interval, origin=entry.origin).covered
+    return frame, assess_quality(frame, entry.symbol, entry.interval, covered)
 
 
 def _print_series(entry: StoredSeries, frame: pl.DataFrame, report: QualityReport, revisions: int) -> None:
@@ -173,12 +189,11 @@ def check_job(settings: Settings, symbols: Sequence[str], *, as_json: bool) -> N
     store, facts, broken = Store(settings.store), [], []
     for entry in _entries(settings, symbols, None):
         try:
-            frame = store.read(entry.symbol, entry.interval, origin=entry.origin)
+            _, report = _assessed(store, entry)
         except DataError as error:
             broken.append(f"{entry.symbol} {entry.interval}: {error}")
             facts.append({**entry.to_dict(), "damaged": str(error)})
             continue
-        report = assess_quality(frame, entry.symbol, entry.interval)
         facts.append({**entry.to_dict(), "damaged": None, "quality": report.to_dict()})
         if not as_json:
             for line in report.lines():
@@ -193,9 +208,8 @@ def repair_job(settings: Settings, symbols: Sequence[str], *, as_json: bool) -> 
     """Put damaged files aside and fetch their candles again."""
     facts: list[dict[str, Any]] = []
     with opened_source(settings.source, settings) as source:
-        if isinstance(source, BinanceSource):
-            source.identify()
-        origin = str(getattr(source, "origin", source.name))
+        identify(source)
+        origin = source_origin(source)
         for entry in _entries(settings, symbols, None):
             if entry.origin != origin:
                 print_note(f"{entry.symbol} {entry.interval}: of {entry.origin}, not of {origin}; left alone")
@@ -214,13 +228,15 @@ def repair_job(settings: Settings, symbols: Sequence[str], *, as_json: bool) -> 
 
 
 def _entries(settings: Settings, symbols: Sequence[str], intervals: Sequence[str] | None) -> list[StoredSeries]:
+    stored = list_series(settings.store)
     found = [
         entry
-        for entry in list_series(settings.store)
+        for entry in stored
         if (not symbols or entry.symbol in symbols) and (intervals is None or entry.interval in intervals)
     ]
-    if not found:
-        told = " ".join([*symbols, *(intervals or [])]) or "anything"
+    absent = [symbol for symbol in symbols if symbol not in {entry.symbol for entry in found}]
+    if absent or not found:
+        told = " ".join([*absent, *(intervals or [])]) or "anything"
         raise DataError(f"store {settings.store}: {told} is not there; mlsignal candles list shows what is")
     return found
 

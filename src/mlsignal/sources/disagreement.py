@@ -23,6 +23,12 @@ class Disagreement:
     kept: tuple[str, float | datetime | None]
     """Place and value that were kept."""
 
+    def __str__(self) -> str:
+        (first, other), (second, taken) = self.dropped, self.kept
+        return (
+            f"{self.open_time:%Y-%m-%d %H:%M} {self.column}: {first} says {other}, {second} says {taken}, which counts"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, ready for JSON."""
         plain = [value.isoformat() if isinstance(value, datetime) else value for _, value in (self.dropped, self.kept)]

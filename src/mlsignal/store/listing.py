@@ -1,16 +1,15 @@
 """What a store holds, series by series."""
 
-import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from mlsignal.candles import Interval, utc
-from mlsignal.errors import DataError, OutputError
+from mlsignal.errors import OutputError
 from mlsignal.store.folder import Folder, open_folder
 from mlsignal.store.series import MANIFEST, Series
-from mlsignal.store.store import MAIN_ORIGIN
+from mlsignal.store.store import MAIN_ORIGIN, MONTHLY_FOLDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,9 @@ class StoredSeries:
     symbol, interval
         What they are of.
     candles, gaps, missing
-        Candles stored, stretches of absent ones between them, and how many are absent.
+        Candles stored, stretches of them that were asked for and that the source does not have, and how many.
+    not_fetched
+        Candles between the first and the last that were never asked for.
     start, end
         Open time of the first, close time of the last (UTC).
     bytes
@@ -37,6 +38,7 @@ class StoredSeries:
     candles: int
     gaps: int
     missing: int
+    not_fetched: int
     start: datetime
     end: datetime
     bytes: int
@@ -56,7 +58,7 @@ def list_series(root: Path | str) -> list[StoredSeries]:
     ConfigurationError, MissingExtraError
         If it is a URL, and what reads it is not installed.
     DataError
-        If a manifest is damaged.
+        If a newer version of the package wrote a manifest.
     """
     store = open_folder(root)
     try:
@@ -68,24 +70,31 @@ def list_series(root: Path | str) -> list[StoredSeries]:
 
 
 def _describe(folder: Folder, inside: tuple[str, ...]) -> StoredSeries | None:
-    try:
-        content = json.loads(folder.read(MANIFEST).decode("utf-8"))
-        symbol, interval = str(content["symbol"]), Interval.parse(content["interval"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"store {folder}: cannot be read ({error}); fetch it again") from None
+    # Where it lies tells what it is of, even where the manifest is damaged and has to be built again.
+    symbol, interval = inside[-2:] if len(inside) > 1 else ("", "")
+    interval = Interval.MONTH1.value if interval == MONTHLY_FOLDER else interval
+    if interval not in {member.value for member in Interval}:
+        return None
+    return _described(folder, symbol, Interval.parse(interval), inside[0] if len(inside) > 2 else MAIN_ORIGIN)
+
+
+def _described(folder: Folder, symbol: str, interval: Interval, origin: str) -> StoredSeries | None:
     manifest = Series(folder, symbol, interval).manifest()
     if not manifest.months:
         return None
     entries = list(manifest.months.values())
     gaps = manifest.gaps(interval)
+    missing = sum(interval.grid_size(*gap) for gap in gaps)
+    first, last = interval.floor(entries[0].first_ms), interval.floor(entries[-1].last_ms)
     return StoredSeries(
-        origin=inside[0] if len(inside) > len(("symbol", "interval")) else MAIN_ORIGIN,
+        origin=origin,
         symbol=symbol,
         interval=interval.value,
         candles=manifest.rows,
         gaps=len(gaps),
-        missing=sum(interval.grid_size(*gap) for gap in gaps),
-        start=utc(interval.floor(entries[0].first_ms)),
-        end=utc(interval.next(interval.floor(entries[-1].last_ms)) - 1),
+        missing=missing,
+        not_fetched=max(0, interval.grid_size(first, last) - manifest.rows - missing),
+        start=utc(first),
+        end=utc(interval.next(last) - 1),
         bytes=manifest.bytes,
     )

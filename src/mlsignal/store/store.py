@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 MAIN_ORIGIN = "binance"
 _MOST_DAMAGED = 100
-_MONTHLY_FOLDER = "1mo"  # as in the exchange's archive: 1M and 1m are one folder where case does not count
+MONTHLY_FOLDER = "1mo"  # as in the exchange's archive: 1M and 1m are one folder where case does not count
 _PATH_PART = re.compile(r"^[\w-][\w.-]{0,63}$")
 
 
@@ -219,13 +219,20 @@ class Store:
 
     def _series(self, symbol: str, interval: Interval | str, origin: str) -> Series:
         interval = Interval.parse(interval)
-        parts = [symbol, _MONTHLY_FOLDER if interval is Interval.MONTH1 else interval.value]
+        parts = [symbol, MONTHLY_FOLDER if interval is Interval.MONTH1 else interval.value]
         if origin != MAIN_ORIGIN:
             parts.insert(0, re.sub(r"[^\w.-]", "-", origin).lstrip(".")[-64:] or "unnamed")
         for part in parts:
             if not _PATH_PART.match(part):
                 raise ConfigurationError(f"symbol: letters and digits expected, as in BTCUSDT, found {part!r}")
         return Series(self._folder.inside(*parts), symbol, interval, self._verified)
+
+
+def identify(source: KlineSource) -> None:
+    """Have a source find out whose candles it has, where it can: that decides where they are stored."""
+    find_out = getattr(source, "identify", None)
+    if find_out is not None:
+        find_out()
 
 
 def source_origin(source: KlineSource) -> str:
