@@ -308,3 +308,19 @@ def signals_of(candles: Candles) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(3)
     position = np.flatnonzero(random.random(len(candles) - 1) < 0.8)
     return position, random.choice([-1.0, -0.5, 0.0, 1.0, np.nan], len(position))
+
+
+def test_timing_is_what_is_left_of_the_market_at_the_mean_position() -> None:
+    """Of holding nothing is left but the costs; of shorts and longs at the right time all but the mean position."""
+    random = np.random.default_rng(0)
+    candles = market(list(100 * np.exp(np.cumsum(0.001 + 0.01 * random.normal(size=2_001)))))
+    position = np.arange(len(candles) - 1)
+    held = run_backtest(candles, position, np.ones(len(position)), FREE)
+    assert held.returns.mean() > 0.0005
+    np.testing.assert_allclose(held.timing_returns, 0, atol=1e-12)
+    blind = run_backtest(candles, position, np.sign(random.normal(size=len(position)) + 1), FREE)
+    assert blind.returns.sum() > 0.5
+    assert abs(blind.timing_returns.mean()) < 3 * blind.timing_returns.std() / np.sqrt(len(position))
+    step = np.log(candles.close / candles.open)
+    seen = run_backtest(candles, position, np.sign(step[position + 1]), FREE)
+    assert seen.timing_returns.mean() > 0.9 * np.abs(step).mean()

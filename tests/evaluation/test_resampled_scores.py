@@ -135,3 +135,15 @@ def test_sharpe_draws_equal_those_of_repeated_returns() -> None:
 
 def test_sharpe_of_returns_that_do_not_vary_has_no_interval() -> None:
     assert resample_sharpe(np.zeros(50), Resampling(50, 1.0, 10, 0)).interval("sharpe") is None
+
+
+def test_intervals_stay_within_the_range_of_their_scores() -> None:
+    random = np.random.default_rng(0)
+    y = np.array([0, 1] * 10, dtype=np.int8)
+    forecasts = {"sharp": Forecast(np.clip(y + 0.6 * random.normal(size=20), 0.01, 0.99))}
+    found = resample_scores(y, np.zeros(20, dtype=np.bool_), forecasts, Resampling(20, 5.0, 400, 0))["sharp"]
+    assert found.estimate["roc_auc"] + 2 * found.standard_error("roc_auc") > 1
+    for name, bounds in found.intervals().items():
+        if name != "without_ties":
+            assert bounds[0] >= (-1 if name == "mcc" else 0), name
+            assert bounds[1] <= 1 or name == "log_loss", name

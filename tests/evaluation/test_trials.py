@@ -193,10 +193,19 @@ def test_trial_with_skill_stands_out_of_many() -> None:
 
 def test_trials_alike_count_as_few() -> None:
     one = trial(0)
-    alike = [replace(one, configuration={"seed": seed}) for seed in range(5)]
+    alike = [replace(one, configuration={"seed": seed}, log_loss=0.69 + seed / 1e6) for seed in range(5)]
     found = assess_trials(alike[0], logged(*alike))
     assert found.n_trials == 5
     assert found.n_independent == pytest.approx(1)
+
+
+def test_trials_of_one_outcome_count_once_and_do_not_make_others_look_close() -> None:
+    """A setting that nothing uses, tried again and again, is no trial, and must not shrink the spread."""
+    trials = [trial(seed, edge=seed / 50) for seed in range(6)]
+    again = [replace(trials[-1], configuration={"seed": seed}) for seed in range(100, 160)]
+    once, often = assess_trials(trials[-1], logged(*trials)), assess_trials(trials[-1], logged(*trials, *again))
+    assert once.n_trials == often.n_trials == 6
+    assert often.expected_maximum == pytest.approx(once.expected_maximum)
 
 
 def test_current_trial_counts_where_the_log_lacks_it() -> None:

@@ -1,5 +1,7 @@
 """Training: everything that learns, learns on training rows; the choice is made by the folds."""
 
+import math
+
 import numpy as np
 import pytest
 from sklearn.dummy import DummyClassifier
@@ -13,7 +15,15 @@ from mlsignal.learning import models
 from mlsignal.learning.models import choose_engine
 from mlsignal.learning.outliers import Fence, IQRClipper
 from mlsignal.learning.splits import holdout, time_series_folds
-from mlsignal.learning.training import TrainingOptions, cross_validate, fit_model, select_model, training_rows
+from mlsignal.learning.training import (
+    CrossValidation,
+    FoldResult,
+    TrainingOptions,
+    cross_validate,
+    fit_model,
+    select_model,
+    training_rows,
+)
 from tests.strategies import constant, make_candles, spiked
 
 
@@ -97,6 +107,19 @@ def test_cross_validation_does_not_depend_on_the_jobs(jobs: int, dataset: Datase
     expected = alone.predict_proba(dataset.X[folds[1].test])[:, 1]
     np.testing.assert_array_equal(found.results["random_forest"][1].p_up, expected)
     assert done == [(k, 6) for k in range(1, 7)]
+
+
+def results(*scores: float) -> tuple[FoldResult, ...]:
+    return tuple(FoldResult(np.empty(0, np.int64), np.empty(0), {"roc_auc": score}) for score in scores)
+
+
+def test_selection_compares_models_over_the_folds_that_define_the_score() -> None:
+    worse, better = results(0.55, math.nan, 0.54), results(0.60, 0.20, 0.62)
+    for order in (("a", "b"), ("b", "a")):
+        models = {"a": worse, "b": better}
+        assert select_model(CrossValidation({name: models[name] for name in order}), "roc_auc") == "b"
+    with pytest.raises(DataError, match="no fold defines roc_auc for every model"):
+        select_model(CrossValidation({"a": results(math.nan, 0.6), "b": results(0.5, math.nan)}), "roc_auc")
 
 
 def test_selection_takes_the_best_mean_of_any_score(dataset: Dataset) -> None:

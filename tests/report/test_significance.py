@@ -56,7 +56,7 @@ def test_significance_shows_every_model_and_test(evaluation: EvaluationReport, t
     assert "replicates" in table.caption
 
 
-@pytest.mark.parametrize(("p", "told"), [(0.001, "is passed by: logistic regression"), (0.2, "may be luck")])
+@pytest.mark.parametrize(("p", "told"), [(0.001, "is passed by: Logistic regression"), (0.2, "may be luck")])
 def test_significance_says_who_passed(evaluation: EvaluationReport, tests: dict[str, Any], p: float, told: str) -> None:
     for name, model in tests["models"].items():
         model["p_adjusted"] = p if name == "logistic_regression" else 0.5

@@ -57,6 +57,16 @@ class BacktestResult:
     gross_returns: Floats
     summary: dict[str, Any]
 
+    @property
+    def timing_returns(self) -> Floats:
+        """Net returns less those of the mean position, held all the time and free of charge, shape as `returns`.
+
+        What the market did is no merit of a signal: of a position that is always the same nothing is left but its
+        costs.
+        """
+        held = float(self.curve["position"].to_numpy().mean())
+        return self.returns - held * candle_returns(self.curve["buy_and_hold"].to_numpy())
+
 
 def run_backtest(
     candles: Candles,

@@ -36,9 +36,9 @@ class Money:
         Of the selected model: long and short after every signal.
     decided
         Model -> only where the expected gain exceeds the round trip's cost.
-    p
-        One-sided, of "the selected model's decisions earn more than nothing after costs"; None where fewer than 20
-        round trips were made.
+    p_return, p_timing
+        One-sided, of "the selected model's decisions earn more than nothing after costs", and "more than their mean
+        position, held all the time and free of charge"; None where fewer than 20 round trips were made.
     round_trip
         Mean cost of going in and out over the test rows, a fraction.
     """
@@ -47,13 +47,27 @@ class Money:
     rules: dict[str, DecisionRule]
     followed: BacktestResult
     decided: dict[str, BacktestResult]
-    p: float | None
+    p_return: float | None
+    p_timing: float | None
     round_trip: float
+
+    @property
+    def p(self) -> float | None:
+        """The larger of the two: an edge has to pass both."""
+        return None if self.p_return is None or self.p_timing is None else max(self.p_return, self.p_timing)
 
     def decision(self, selected: str) -> dict[str, Any]:
         """Return the key `decision` of metrics.json."""
-        rule = self.rules[selected].to_dict()
-        return {**self.decided[selected].summary, "p": self.p, "round_trip_bps": self.round_trip * 1e4, "rule": rule}
+        result = self.decided[selected]
+        return {
+            **result.summary,
+            "timing_return": float(result.timing_returns.sum()),
+            "p": self.p,
+            "p_return": self.p_return,
+            "p_timing": self.p_timing,
+            "round_trip_bps": self.round_trip * 1e4,
+            "rule": self.rules[selected].to_dict(),
+        }
 
 
 def backtest_forecasts(settings: Settings, learned: Learned, said: Forecasts) -> Money:
@@ -98,8 +112,9 @@ def backtest_forecasts(settings: Settings, learned: Learned, said: Forecasts) ->
         rules,
         trade(sign_targets(said.p_up[learned.selected])),
         decided,
-        _p_of_earning(selected, settings.seed),
-        float(round_trip.mean()),
+        p_return=_p_of_earning(selected, selected.returns, settings.seed),
+        p_timing=_p_of_earning(selected, selected.timing_returns, settings.seed),
+        round_trip=float(round_trip.mean()),
     )
 
 
@@ -117,11 +132,11 @@ def expected_round_trip(candles: Candles, costs: Costs, volatility: Floats | Non
     return 2 * (costs.fixed + costs.slippage * recent)
 
 
-def _p_of_earning(result: BacktestResult, seed: int) -> float | None:
-    """Return the p of a Sharpe ratio above 0, candles taken as dependent."""
+def _p_of_earning(result: BacktestResult, returns: Floats, seed: int) -> float | None:
+    """Return the p of a Sharpe ratio of returns above 0, candles taken as dependent."""
     if result.summary["trades"] < FEWEST_TRADES:
         return None
-    length = max(COVERAGE_FACTOR * automatic_block_length(result.returns), 1.0)
+    length = max(COVERAGE_FACTOR * automatic_block_length(returns), 1.0)
     generator = np.random.default_rng([seed, _STREAM])
-    resampling = plan_resampling(len(result.returns), min(length, len(result.returns) / 3), generator)
-    return p_above(resample_sharpe(result.returns, resampling), "sharpe", 0.0)
+    resampling = plan_resampling(len(returns), min(length, len(returns) / 3), generator)
+    return p_above(resample_sharpe(returns, resampling), "sharpe", 0.0)

@@ -19,6 +19,7 @@ FEW_VALUES = 8
 """Up to this many distinct values, an AUC is taken from sums of groups instead of sorted rows."""
 WITHOUT_TIES = "without_ties."
 OF_ALL_ROWS = ("roc_auc", "accuracy", "balanced_accuracy", "f1_up", "log_loss", "brier", "mcc")
+_RANGES = dict.fromkeys(OF_ALL_ROWS, (0.0, 1.0)) | {"log_loss": (0.0, np.inf), "mcc": (-1.0, 1.0)}
 OF_MOVED_ROWS = ("roc_auc", "accuracy", "log_loss", "brier")
 
 Indices = npt.NDArray[np.intp]
@@ -78,7 +79,8 @@ class ResampledScores:
     def interval(self, name: str, level: float = LEVEL) -> list[float] | None:
         """Return [low, high] of a score, or None where it is not defined."""
         reach = student_reach(level, self.resampling.degrees) * self.standard_error(name)
-        bounds = [self.estimate[name] - reach, self.estimate[name] + reach]
+        lowest, highest = _RANGES.get(name.removeprefix(WITHOUT_TIES), (-np.inf, np.inf))
+        bounds = [max(self.estimate[name] - reach, lowest), min(self.estimate[name] + reach, highest)]
         return bounds if np.isfinite(bounds).all() else None
 
     def intervals(self, level: float = LEVEL) -> dict[str, Any]:

@@ -65,8 +65,8 @@ class PredictiveTests:
         Rows that moved.
     horizon
         Candles that a label looks ahead.
-    block_length, replicates
-        Of the bootstrap behind the AUC's standard error.
+    block_length, replicates, degrees
+        Of the bootstrap behind the AUC's standard error; degrees are those of Student's t.
     """
 
     models: dict[str, ModelTest]
@@ -74,6 +74,7 @@ class PredictiveTests:
     horizon: int
     block_length: float
     replicates: int
+    degrees: float
 
     def to_dict(self) -> dict[str, Any]:
         """Return the key `significance` of metrics.json."""
@@ -82,6 +83,7 @@ class PredictiveTests:
             "horizon": self.horizon,
             "block_length": self.block_length,
             "replicates": self.replicates,
+            "degrees": self.degrees,
             "models": {name: test.to_dict() for name, test in self.models.items()},
         }
 
@@ -152,7 +154,9 @@ def predictive_tests(
         )
         for name, scores in resampled.items()
     }
-    return PredictiveTests(models, len(moved), horizon, resampling.block_length, resampling.replicates)
+    return PredictiveTests(
+        models, len(moved), horizon, resampling.block_length, resampling.replicates, resampling.degrees
+    )
 
 
 def p_above(scores: ResampledScores, name: str, value: float) -> float:

@@ -24,14 +24,15 @@ class TrialsAssessment:
     Attributes
     ----------
     n_trials
-        Trials counted, the current one included.
+        Trials counted, the current one included; those with the same outcome once.
     n_configurations
         Different configurations among them, whatever the model and the candles.
     n_independent
         As many independent trials as the counted ones amount to, from the mean correlation of their returns; None
         where fewer than 2 share the current span. For the reader: the deflation counts all.
     sharpe, sharpe_error
-        Of the current trial's net returns of a period, not annualised.
+        Of what the current trial's timing earned in a period after costs (`BacktestResult.timing_returns`), not
+        annualised.
     spread
         Standard deviation of the trials' Sharpe ratios of a period; of a single trial its own standard error.
     expected_maximum
@@ -89,7 +90,8 @@ def assess_trials(current: Trial, logged: LoggedTrials) -> TrialsAssessment:
     r + (1 - r) N, r the mean correlation (Bailey and Lopez de Prado 2014, appendix); putting it in as well would allow
     for the relation twice.
     """
-    others = [trial for trial in logged.overlapping(current.start, current.end) if trial.key != current.key]
+    distinct = {trial.outcome: trial for trial in logged.overlapping(current.start, current.end)}
+    others = [trial for outcome, trial in distinct.items() if outcome != current.outcome and trial.key != current.key]
     trials = [current, *others]
     ratios = np.array([trial.sharpe.ratio for trial in trials])
     ratios = ratios[np.isfinite(ratios)]

@@ -50,7 +50,8 @@ def record_trials(
 def _trial(name: str, learned: Learned, result: BacktestResult, metrics: Mapping[str, Any]) -> Trial:
     candles, position = learned.dataset.candles, learned.dataset.position[learned.split.test]
     scores = metrics["models"][name]["test"]
-    block_ms, blocks = calendar_blocks(result.curve["time"].dt.epoch("ms").to_numpy(), result.returns)
+    returns = result.timing_returns
+    block_ms, blocks = calendar_blocks(result.curve["time"].dt.epoch("ms").to_numpy(), returns)
     return Trial(
         configuration={key: value for key, value in metrics["settings"].items() if key not in _NO_CONFIGURATION},
         data_sha256=metrics["data"]["sha256"],
@@ -60,7 +61,7 @@ def _trial(name: str, learned: Learned, result: BacktestResult, metrics: Mapping
         n=int(scores["n"]),
         auc_without_ties=float(scores["without_ties"]["roc_auc"]),
         log_loss=float(scores["log_loss"]),
-        sharpe=sharpe_moments(result.returns),
+        sharpe=sharpe_moments(returns),
         block_ms=block_ms,
         blocks=blocks,
     )

@@ -40,11 +40,11 @@ class Trial:
     auc_without_ties, log_loss
         On the test rows.
     sharpe
-        Of the net returns of a period, with their moments.
+        Of the returns of a period, with their moments: net ones, less those of the mean position held all the time.
     block_ms
         Length of a calendar block.
     blocks
-        Start of each calendar block (ms since 1970) -> sum of the net returns in it.
+        Start of each calendar block (ms since 1970) -> sum of these returns in it.
     """
 
     configuration: dict[str, Any]
@@ -69,6 +69,12 @@ class Trial:
     def key(self) -> tuple[str, str, str]:
         """What makes it this trial: configuration, model and data."""
         return self.configuration_sha256, self.model, self.data_sha256
+
+    @property
+    def outcome(self) -> tuple[Any, ...]:
+        """What came of it: equal for trials that differ in settings without effect, as a seed that nothing uses."""
+        scores = self.n, self.auc_without_ties, self.log_loss, self.sharpe.ratio
+        return self.start, self.end, self.model, *map(repr, scores), tuple(self.blocks.items())
 
     def overlaps(self, start: datetime, end: datetime) -> bool:
         """Tell whether the test span shares time with a span."""

@@ -3,14 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-SUSPICIOUS_ACCURACY = 0.6
-"""Accuracy without ties above which leakage is the likeliest explanation, on candles of minutes to hours."""
+from mlsignal.evaluation.student import student_reach
+
+SUSPICIOUS_GAIN = 0.1
+"""Accuracy without ties, less that of always saying the commoner side, above which leakage is the likeliest reason."""
 LEVEL = 0.01
 """Of every test that a claim of an edge must pass, after Holm's correction over the models."""
 ENOUGH_CERTAINTY = 0.95
 """Deflated Sharpe ratio from which on luck among the trials no longer explains an economic edge."""
-DETECTABLE_ERRORS = 3.17
-"""Standard errors that an effect must have to pass a one-sided test at .01 in 80 % of samples: 2.33 + .84."""
+POWER = 0.8
+"""Share of samples in which an effect is to be seen, to count as detectable."""
+LONG_HORIZON = 10
+"""Candles ahead beyond which features at the level of prices bias an AUC upwards, see `_levels`."""
+PRICE_LEVELS = ("prev_close", "ma10", "ma50")
+"""Shipped features that are prices."""
 
 
 def verdict(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,15 +30,17 @@ def verdict(metrics: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        edge (that of predictive), predictive (edge, p, level), economic (edge, p, level), warning (None, or why to
-        suspect a leak) and text. An edge is None where it could not be tested, or where the audit found a leak.
+        edge (that of predictive), predictive (edge, p, p_run, n_trials, level), economic (edge, p, level), warning
+        (None, or why to suspect a leak) and text. An edge is None where it could not be tested, or where the audit
+        found a leak.
 
     Notes
     -----
     Predictive: on test candles that moved, the selected model's AUC is above .5 and its log loss below that of every
-    baseline, all at level .01, the largest of these p-values corrected by Holm over the models. Economic: the mean
-    return of the cost-aware decisions, after costs, is above 0 at the same level, and the Sharpe ratio stands out from
-    what the best of all trials so far would show by luck.
+    baseline, all at level .01. The largest of these p-values is corrected by Holm over the models of the run (p_run),
+    and by Bonferroni for all that was ever tried on this market and time; the larger counts (p). Economic: the
+    cost-aware decisions earn more than nothing after costs, and more than their mean position held all the time, at
+    the same level, and what timing earned stands out from the best that all trials so far would show by luck.
     """
     predictive, economic = _predictive(metrics), _economic(metrics)
     warning = _leakage_warning(metrics)
@@ -40,6 +48,7 @@ def verdict(metrics: Mapping[str, Any]) -> dict[str, Any]:
         warning,
         _foresight(metrics, predictive),
         _certainty(metrics),
+        _levels(metrics),
         _money(metrics, economic),
         _following(metrics),
         _tried(metrics),
@@ -55,8 +64,12 @@ def verdict(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 def _predictive(metrics: Mapping[str, Any]) -> dict[str, Any]:
     found = _of_selected(metrics, "significance")
-    p = None if found is None or _test(metrics)["without_ties"]["roc_auc"] is None else found.get("p_adjusted")
-    return {"edge": None if p is None or _leaks(metrics) else bool(p < LEVEL), "p": p, "level": LEVEL}
+    tested = found is not None and _test(metrics)["without_ties"]["roc_auc"] is not None
+    p_run = found.get("p_adjusted") if found is not None and tested else None
+    n_trials = (metrics.get("trials") or {}).get("n_trials") or 1
+    p = None if found is None or p_run is None else max(p_run, min(1.0, found["p"] * n_trials))
+    edge = None if p is None or _leaks(metrics) else bool(p < LEVEL)
+    return {"edge": edge, "p": p, "p_run": p_run, "n_trials": n_trials, "level": LEVEL}
 
 
 def _economic(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,9 +118,13 @@ def _loss(metrics: Mapping[str, Any]) -> str:
 
 
 def _p_values(metrics: Mapping[str, Any], predictive: Mapping[str, Any]) -> str:
-    n = len(metrics["models"])
+    n, tried = len(metrics["models"]), predictive["n_trials"]
+    p, p_run = predictive["p"], predictive["p_run"]
+    if p > p_run:
+        alone = f" In this run alone: p {_p(p_run)}; who tries often finds something." if p_run < LEVEL else ""
+        return f"By luck alone: p {_p(p)}, corrected for {tried:,} trials; the level is {LEVEL:g}.{alone}"
     over = f", corrected for {n} models" if n > 1 else ""
-    return f"By luck alone: p {_p(predictive['p'])}{over}; the level is {LEVEL:g}."
+    return f"By luck alone: p {_p(p)}{over}; the level is {LEVEL:g}."
 
 
 def _certainty(metrics: Mapping[str, Any]) -> str:
@@ -116,8 +133,32 @@ def _certainty(metrics: Mapping[str, Any]) -> str:
     error = found.get("standard_error")
     if error is None or (found.get("p_auc") or 0) < LEVEL:
         return ""
-    n, detectable = _test(metrics)["without_ties"]["n"], 0.5 + DETECTABLE_ERRORS * error
+    if not error:
+        return (
+            "Its out-of-fold scores on training rows ranked nothing, so its calibrated probability is the same for "
+            "every candle: how it ranks the test candles is no evidence."
+        )
+    n, degrees = _test(metrics)["without_ties"]["n"], metrics["significance"]["degrees"]
+    errors = student_reach(1 - 2 * LEVEL, degrees) + student_reach(2 * POWER - 1, degrees)
+    detectable = 0.5 + errors * error
+    if not detectable < 1:
+        return f"With {n:,} candles no AUC whatever could be shown: not shown is not not there."
     return f"With {n:,} candles an AUC below about {detectable:.3f} would often go unseen: not shown is not not there."
+
+
+def _levels(metrics: Mapping[str, Any]) -> str:
+    """Say so where features at the level of prices make an AUC of overlapping labels lean above one half."""
+    settings = metrics.get("settings") or {}
+    horizon, names = settings.get("horizon") or 1, settings.get("feature_names") or ()
+    levels = [name for name in PRICE_LEVELS if name in names]
+    if horizon <= LONG_HORIZON or not levels:
+        return ""
+    moves = _test(metrics)["without_ties"]["n"] // horizon
+    return (
+        f"These are about {moves:,} moves that do not overlap, and prices are among the features "
+        f"({', '.join(levels)}): even on a random walk the AUC then leans above .5, and its interval with it; the "
+        "comparison with the baselines does not."
+    )
 
 
 def _money(metrics: Mapping[str, Any], economic: Mapping[str, Any]) -> str:
@@ -137,7 +178,9 @@ def _money(metrics: Mapping[str, Any], economic: Mapping[str, Any]) -> str:
     answer = "an edge" if economic["edge"] else "no edge is shown"
     luck = (metrics.get("trials") or {}).get("deflated_sharpe")
     deflated = f", deflated Sharpe ratio {luck:.2f}" if luck is not None else ""
-    return f"After costs: {answer}; {told}; p {_p(economic['p'])}{deflated}."
+    drifted = (money.get("p_return") or 1.0) < LEVEL <= (money.get("p_timing") or 1.0)
+    drift = "; what was earned, the market gave to its mean position, and not the timing" if drifted else ""
+    return f"After costs: {answer}; {told}; p {_p(economic['p'])}{deflated}{drift}."
 
 
 def _following(metrics: Mapping[str, Any]) -> str:
@@ -159,21 +202,12 @@ def _tried(metrics: Mapping[str, Any]) -> str:
     told = f"{n:,} model{'s' if n > 1 else ''} and settings evaluated on this market and time so far"
     overfitting = (trials.get("pbo") or {}).get("pbo")
     probability = f"; probability of backtest overfitting {overfitting:.2f}" if overfitting is not None else ""
-    return f"Tried: {told}, this run's among them{probability}.{_if_all_counted(metrics, n)}"
-
-
-def _if_all_counted(metrics: Mapping[str, Any], n_trials: int) -> str:
-    """Say so where a claim would not survive a correction for everything that was tried."""
-    found = _of_selected(metrics, "significance") or {}
-    p = found.get("p")
-    if p is None or not found["p_adjusted"] < LEVEL <= min(p * n_trials, 1.0):
-        return ""
-    return f" Corrected for all of these, p {_p(min(p * n_trials, 1.0))}: the claim would not stand."
+    return f"Tried: {told}, this run's among them{probability}."
 
 
 def _leakage_warning(metrics: Mapping[str, Any]) -> str:
     leaks, accuracy = _leaks(metrics), _test(metrics)["without_ties"]["accuracy"]
-    suspicious = accuracy is not None and accuracy > SUSPICIOUS_ACCURACY
+    suspicious = accuracy is not None and accuracy - _commoner_side(metrics) > SUSPICIOUS_GAIN
     told = (
         f"an accuracy of {accuracy:.2%} without ties is more than honest features reach on such candles"
         if suspicious
@@ -188,6 +222,13 @@ def _leakage_warning(metrics: Mapping[str, Any]) -> str:
         f"WARNING: {told}: suspect a feature that sees the future before you believe it; the quick audit of this run "
         "found nothing; run `mlsignal audit` for the whole of it."
     )
+
+
+def _commoner_side(metrics: Mapping[str, Any]) -> float:
+    """Return how often one is right who always says the side that came more often among the test candles that moved."""
+    always = ((metrics.get("baselines") or {}).get("always_up") or {}).get("without_ties") or {}
+    up = always.get("accuracy")
+    return 0.5 if up is None else max(up, 1 - up)
 
 
 def _leaks(metrics: Mapping[str, Any]) -> list[str]:

@@ -150,21 +150,29 @@ def cross_validate(
 
 
 def select_model(validation: CrossValidation, score: str) -> str:
-    """Return the model with the best mean of a score over the folds; of equals, the first.
+    """Return the model with the best mean of a score over the folds that define it for all; of equals, the first.
 
     Raises
     ------
     ConfigurationError
         If there is no such score.
+    DataError
+        If no fold defines it.
     """
     known = score_names(next(iter(validation.results.values()))[0].scores)
     if score not in known:
         raise ConfigurationError(f"select by: there is no score {score!r}. {did_you_mean(score, known)}")
-    best, best_mean = "", float("nan")
-    for name in validation.results:
-        mean = float(np.mean(validation.values(name, score)))
-        if not best or is_better(score, mean, best_mean):
-            best, best_mean = name, mean
+    values = {name: validation.values(name, score) for name in validation.results}
+    defined = np.isfinite(np.array(list(values.values()))).all(axis=0)
+    if not defined.any():
+        raise DataError(
+            f"select by: no fold defines {score} for every model, as its test rows are of one class; give fewer "
+            "--folds, more candles, or another --select-by"
+        )
+    means = {name: float(found[defined].mean()) for name, found in values.items()}
+    best = next(iter(means))
+    for name, mean in means.items():
+        best = name if is_better(score, mean, means[best]) else best
     return best
 
 

@@ -43,9 +43,7 @@ def _columns(baselines: tuple[str, ...]) -> tuple[Column, ...]:
 
 def _row(story: Story, name: str, tests: Any, baselines: tuple[str, ...]) -> Row:
     cells = [
-        Cell(
-            score(look(tests, "roc_auc")), span(look(story.mapping("models").get(name), "test.without_ties.ci.roc_auc"))
-        ),
+        Cell(score(look(tests, "roc_auc")), span(look(tests, "ci"))),
         Cell(_p(look(tests, "p_auc"))),
         *(Cell(_p(look(tests, f"against.{one}.p"))) for one in baselines),
         Cell(_p(look(tests, "p"))),
@@ -72,10 +70,14 @@ def _caption(story: Story) -> str:
 
 
 def _sentence(story: Story, models: Mapping[str, Any]) -> str:
-    passed = [story.title(name).lower() for name, tests in models.items() if _passes(tests)]
+    passed = [story.title(name) for name, tests in models.items() if _passes(tests)]
     if not passed:
         return f"No model passes every test at the level of {LEVEL}: what was seen may be luck."
-    return f"Every test at the level of {LEVEL} is passed by: {', '.join(passed)}."
+    told = f"Every test at the level of {LEVEL} is passed by: {', '.join(passed)}."
+    if story.selected in [name for name, tests in models.items() if _passes(tests)] and not story.look("verdict.edge"):
+        p, n = p_value(story.look("verdict.predictive.p")), count(story.look("verdict.predictive.n_trials"))
+        return f"{told} Counting all {n} trials on this market and time, {p} for the selected one: that may be luck."
+    return told
 
 
 def trials_section(story: Story) -> Section:
