@@ -67,7 +67,9 @@ def _predictive(metrics: Mapping[str, Any]) -> dict[str, Any]:
     tested = found is not None and _test(metrics)["without_ties"]["roc_auc"] is not None
     p_run = found.get("p_adjusted") if found is not None and tested else None
     n_trials = (metrics.get("trials") or {}).get("n_trials") or 1
-    p = None if found is None or p_run is None else max(p_run, min(1.0, found["p"] * n_trials))
+    p = p_run
+    if found is not None and p_run is not None and n_trials > len(metrics["models"]):
+        p = max(p_run, min(1.0, found["p"] * n_trials))
     edge = None if p is None or _leaks(metrics) else bool(p < LEVEL)
     return {"edge": edge, "p": p, "p_run": p_run, "n_trials": n_trials, "level": LEVEL}
 
@@ -199,7 +201,7 @@ def _tried(metrics: Mapping[str, Any]) -> str:
     n = trials.get("n_trials")
     if not n:
         return ""
-    told = f"{n:,} model{'s' if n > 1 else ''} and settings evaluated on this market and time so far"
+    told = f"{n:,} combination{'s' if n > 1 else ''} of model and settings on this market and time so far"
     overfitting = (trials.get("pbo") or {}).get("pbo")
     probability = f"; probability of backtest overfitting {overfitting:.2f}" if overfitting is not None else ""
     return f"Tried: {told}, this run's among them{probability}."
