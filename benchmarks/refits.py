@@ -110,7 +110,7 @@ def our_refits(job: str, stored: dict[str, np.ndarray]) -> dict[str, float]:
     data = Dataset(
         candles, tuple(map(str, range(X.shape[1]))), X, stored["y"], stored["tie"], position, stored["span_end"],
         close[position] / close[position - 1] - 1, np.ones(len(X), dtype=bool), 1,
-        close[stored["span_end"]] / close[position] - 1, "down",
+        close[stored["span_end"]] / close[position] - 1, "down", position[:0], X[:0],
     )  # fmt: skip
     rows = np.arange(len(X))
     window = {"lightgbm": WINDOW, "rolling": 30 * DAY, "expanding": None}[job]

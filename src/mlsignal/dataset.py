@@ -41,6 +41,11 @@ class Dataset:
         float64, shape (n_rows,): close[t + horizon] / close[t] - 1.
     ties
         What becomes of ties: "down", "drop" or "third".
+    unlabelled
+        int64, shape (n_unlabelled,): indices of the candles whose features are all there and whose label is unknown, as
+        before a gap. Nothing can be learnt from them, and they get a signal like any other: a gap cannot be foreseen.
+    X_unlabelled
+        Their features, float64, shape (n_unlabelled, n_features).
     """
 
     candles: Candles
@@ -55,6 +60,8 @@ class Dataset:
     horizon: int
     forward_return: Floats
     ties: Ties
+    unlabelled: Times
+    X_unlabelled: Floats
 
     def __len__(self) -> int:
         return len(self.y)
@@ -69,8 +76,8 @@ def build_dataset(frame: FeatureFrame, labels: Labels) -> Dataset:
         If no row is complete.
     """
     candles = frame.candles
-    complete = labels.known & np.isfinite(frame.values).all(axis=1)
-    position = np.flatnonzero(complete)
+    whole = np.isfinite(frame.values).all(axis=1)
+    position, unlabelled = np.flatnonzero(whole & labels.known), np.flatnonzero(whole & ~labels.known)
     if not len(position):
         raise TooFewCandlesError(
             f"{candles.symbol} {candles.interval.value}: none of the {len(candles)} candles has all "
@@ -91,6 +98,8 @@ def build_dataset(frame: FeatureFrame, labels: Labels) -> Dataset:
         horizon=labels.horizon,
         forward_return=labels.forward_return[position],
         ties=labels.ties,
+        unlabelled=unlabelled,
+        X_unlabelled=np.ascontiguousarray(frame.values[unlabelled]),
     )
 
 

@@ -181,6 +181,8 @@ def learn(settings: Settings, dataset: Dataset, tell: OnProgress, watch: Stopwat
         estimators={name: walk.estimator for name, walk in fitted.items()},
         test_p_up={name: walk.p_up for name, walk in fitted.items()},
         test_classes={name: walk.classes for name, walk in fitted.items() if walk.classes is not None},
+        test_position=fitted[selected].position,
+        test_signals={name: walk.signal for name, walk in fitted.items()},
         selected=selected,
         engine=engine,
         test_folds=tuple(test_folds),

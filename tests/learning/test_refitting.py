@@ -60,6 +60,24 @@ def test_predictions_of_a_fold_do_not_know_what_follows_its_first_row() -> None:
         assert not np.array_equal(after.p_up, before.p_up)
 
 
+def test_candles_without_a_label_are_served_by_the_newest_fit_before_them() -> None:
+    data = dataset(1_500, 40, gaps=(1_330, 1_400))
+    folds = refit_folds(data, holdout(data), 60)
+    done = walk_forward_predict("logistic_regression", data, folds, options())
+    since = data.position[folds[0].test[0]]
+    later = data.unlabelled[data.unlabelled >= since]
+    assert len(later) == 3 * 40
+    np.testing.assert_array_equal(done.position, np.union1d(data.position[done.rows], later))
+    np.testing.assert_array_equal(done.signal[np.isin(done.position, data.position)], done.p_up)
+    first = np.array([data.position[fold.test[0]] for fold in folds])
+    for candle in later:
+        fold = folds[int(np.searchsorted(first, candle, side="right")) - 1]
+        assert data.span_end[fold.train].max() < candle
+        model = fit_model("logistic_regression", data, fold.train, options())
+        expected = model.predict_proba(data.X_unlabelled[data.unlabelled == candle])[0, 1]
+        assert done.signal[done.position == candle] == pytest.approx(expected, rel=1e-12)
+
+
 def test_rows_that_are_not_consecutive_are_served_too() -> None:
     fold = Fold(np.arange(0, 600, 2), np.arange(601, 700, 3), 0)
     done = walk_forward_predict("logistic_regression", DATA, [fold], options())

@@ -1,4 +1,4 @@
-"""What the test rows would have earned: following every signal, and deciding by the cost."""
+"""What the signals of the test span would have earned: following all of them, and deciding by the cost."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ _STREAM = 3
 
 @dataclass(frozen=True)
 class Money:
-    """Backtests of the test rows.
+    """Backtests of the test span.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Money:
         One-sided, of "the selected model's decisions earn more than nothing after costs", and "more than their mean
         position, held all the time and free of charge"; None where fewer than 20 round trips were made.
     round_trip
-        Mean cost of going in and out over the test rows, a fraction.
+        Mean cost of going in and out over the candles with a signal, a fraction.
     """
 
     costs: Costs
@@ -71,7 +71,12 @@ class Money:
 
 
 def backtest_forecasts(settings: Settings, learned: Learned, said: Forecasts) -> Money:
-    """Learn on training rows when trading is worth its cost, and trade the test rows both ways.
+    """Learn on training rows when trading is worth its cost, and trade the test span both ways.
+
+    Notes
+    -----
+    Candles whose label is unknown get a signal too: to leave out the last ones before a gap would be to know that it
+    comes.
 
     Raises
     ------
@@ -79,9 +84,9 @@ def backtest_forecasts(settings: Settings, learned: Learned, said: Forecasts) ->
         If the costs are unknown or impossible.
     """
     costs = costs_of(settings)
-    dataset, split = learned.dataset, learned.split
+    dataset, split, position = learned.dataset, learned.split, learned.test_position
     volatility = recent_volatility(dataset.candles)
-    position = dataset.position[split.test]
+    row = position + dataset.candles.segment_ids[position]  # a gap is a step of more than one
     round_trip = expected_round_trip(dataset.candles, costs, volatility)[position]
     rules = {
         name: DecisionRule.fit(
@@ -103,14 +108,14 @@ def backtest_forecasts(settings: Settings, learned: Learned, said: Forecasts) ->
         )
 
     decided = {
-        name: trade(rule.targets(said.p_up[name], volatility[position], round_trip, position))
+        name: trade(rule.targets(learned.test_signals[name], volatility[position], round_trip, row))
         for name, rule in rules.items()
     }
     selected = decided[learned.selected]
     return Money(
         costs,
         rules,
-        trade(sign_targets(said.p_up[learned.selected])),
+        trade(sign_targets(learned.test_signals[learned.selected])),
         decided,
         p_return=_p_of_earning(selected, selected.returns, settings.seed),
         p_timing=_p_of_earning(selected, selected.timing_returns, settings.seed),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from mlsignal.candles import Floats
+from mlsignal.candles import Floats, Times
 from mlsignal.dataset import Dataset
 from mlsignal.learning.models import Engine
 from mlsignal.learning.splits import Fold
@@ -25,6 +25,11 @@ class Learned:
         Model -> its scores of the test rows, shape (n_test,); each by a fit that knew no label of that row's time.
     test_classes
         Model -> its probabilities of down, up and tie, shape (n_test, 3), by the same fits; only where ties are one.
+    test_position
+        Indices of the candles of the test span that get a signal, ascending, shape (n_signals,): the test rows' and
+        those whose label is unknown, as before a gap and at the end.
+    test_signals
+        Model -> its scores of these, shape (n_signals,), by the same fits.
     selected
         The model with the best score over the folds.
     engine
@@ -40,6 +45,8 @@ class Learned:
     estimators: dict[str, Any]
     test_p_up: dict[str, Floats]
     test_classes: dict[str, Floats]
+    test_position: Times
+    test_signals: dict[str, Floats]
     selected: str
     engine: Engine
     test_folds: tuple[Fold, ...]

@@ -17,6 +17,8 @@ from mlsignal.learning.training import TrainingOptions, fit_model
 
 Progress = Callable[[int, int], None]
 Rows = slice | Times
+Piece = tuple[Rows, Rows, slice]
+"""Rows to learn from, rows to predict, and candles without a known label to predict besides."""
 
 TASKS_A_JOB = 16
 """Tasks that each worker gets: more would cost their sending, fewer leave a worker idle at the end."""
@@ -36,6 +38,11 @@ class WalkForward:
         Number of each row's fold from 0, shape (n_rows,).
     estimator
         Of the last fold: the one that would serve the rows to come.
+    position
+        Indices of the candles that the fits served, ascending, shape (n_served,): those of `rows`, and those without a
+        known label, each served by the newest fit whose first row is not later.
+    signal
+        Probability of up at each of them, shape (n_served,).
     classes
         Probabilities of down, up and tie, shape (n_rows, 3), where ties are a class of their own; else None.
     """
@@ -44,6 +51,8 @@ class WalkForward:
     p_up: Floats
     fold: Times
     estimator: Any
+    position: Times
+    signal: Floats
     classes: Floats | None = None
 
 
@@ -82,39 +91,65 @@ def walk_forward_predict(
     leave the interpreter's lock, so that processes gain little, and they take two seconds to start. With processes the
     rows are mapped into memory once, not sent with every fit.
     """
-    pieces = [(_compact(fold.train), _compact(fold.test)) for fold in folds]
+    served = _unlabelled_of(dataset, folds)
+    pieces = [(_compact(fold.train), _compact(fold.test), more) for fold, more in zip(folds, served, strict=True)]
     tasks = _chunks(pieces, options.n_jobs)
     parallel = Parallel(n_jobs=options.n_jobs, prefer="threads", return_as="generator", max_nbytes="100K")
     found: list[Floats] = []
+    beside: list[Floats] = []
     last: Any = None
     with threadpool_limits(1):  # threads that wait for each other cost more than they give
         for done in parallel(delayed(_fit_pieces)(name, dataset, task, options) for task in tasks):
             found.extend(done[0])
-            last = done[1]
+            beside.extend(done[1])
+            last = done[2]
             if on_progress is not None:
                 on_progress(len(found), len(folds))
     sizes = [len(fold.test) for fold in folds]
     rows = np.concatenate([fold.test for fold in folds])
     said = np.concatenate(found)
-    fold = np.repeat(np.arange(len(folds)), sizes)
-    return WalkForward(rows, said[:, 0].copy(), fold, last, said[:, 1:] if dataset.ties == "third" else None)
+    p_up = said[:, 0].copy()
+    position = np.concatenate([dataset.position[rows], *(dataset.unlabelled[more] for more in served)])
+    order = np.argsort(position, kind="stable")
+    return WalkForward(
+        rows=rows,
+        p_up=p_up,
+        fold=np.repeat(np.arange(len(folds)), sizes),
+        estimator=last,
+        position=position[order],
+        signal=np.concatenate([p_up, *beside])[order],
+        classes=said[:, 1:] if dataset.ties == "third" else None,
+    )
+
+
+def _unlabelled_of(dataset: Dataset, folds: Sequence[Fold]) -> list[slice]:
+    """Return which candles without a known label each fold serves: those from its first row to the next fold's."""
+    first = [dataset.position[fold.test[0]] for fold in folds]
+    edges = [*np.searchsorted(dataset.unlabelled, first).tolist(), len(dataset.unlabelled)]
+    return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
 def _fit_pieces(
-    name: str, dataset: Dataset, pieces: Sequence[tuple[Rows, Rows]], options: TrainingOptions
-) -> tuple[list[Floats], Any]:
-    """Return what is said of each piece, (n_rows, 1) or with the classes (n_rows, 4), and the last estimator."""
+    name: str, dataset: Dataset, pieces: Sequence[Piece], options: TrainingOptions
+) -> tuple[list[Floats], list[Floats], Any]:
+    """Return what is said of each piece and of its unlabelled candles, where it has any, and the last estimator.
+
+    Of a piece (n_rows, 1), or with the classes (n_rows, 4).
+    """
     threadpool_limits(1)  # for a process of its own, to its end; in this one the caller has set it, and undoes it
     found: list[Floats] = []
+    beside: list[Floats] = []
     estimator: Any = None
-    for number, (train, test) in enumerate(pieces, start=1):
+    for number, (train, test, unlabelled) in enumerate(pieces, start=1):
         rows = np.arange(train.start, train.stop) if isinstance(train, slice) else train
         estimator = fit_model(name, dataset, rows, replace(options, kept=number == len(pieces)))
         X = dataset.X[test]
         with parallel_config("threading", n_jobs=1):  # threads would add up the trees in any order
             p_up = np.asarray(estimator.predict_proba(X)[:, 1:], dtype=np.float64)
             found.append(np.hstack([p_up, class_probabilities(estimator, X)]) if dataset.ties == "third" else p_up)
-    return found, estimator
+            if unlabelled.start < unlabelled.stop:
+                beside.append(np.asarray(estimator.predict_proba(dataset.X_unlabelled[unlabelled])[:, 1]))
+    return found, beside, estimator
 
 
 def _compact(rows: Times) -> Rows:
@@ -123,7 +158,7 @@ def _compact(rows: Times) -> Rows:
     return slice(first, last + 1) if last - first + 1 == len(rows) else rows
 
 
-def _chunks(pieces: list[tuple[Rows, Rows]], n_jobs: int) -> list[list[tuple[Rows, Rows]]]:
+def _chunks(pieces: list[Piece], n_jobs: int) -> list[list[Piece]]:
     """Cut the pieces into tasks, in order."""
     if n_jobs == 1:
         return [[piece] for piece in pieces]
