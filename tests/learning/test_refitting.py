@@ -8,6 +8,7 @@ from joblib import parallel_config
 from threadpoolctl import threadpool_info
 
 from mlsignal.errors import DataError
+from mlsignal.learning.boosting import load_lightgbm
 from mlsignal.learning.refitting import walk_forward_predict
 from mlsignal.learning.schemes import FoldOptions, make_folds, refit_folds
 from mlsignal.learning.splits import Fold, holdout
@@ -86,6 +87,7 @@ def test_rows_that_are_not_consecutive_are_served_too() -> None:
 
 
 def test_threads_of_the_libraries_are_as_before_and_progress_is_told() -> None:
+    load_lightgbm()
     told: list[tuple[int, int]] = []
     before = [pool["num_threads"] for pool in threadpool_info()]
     walk_forward_predict("lightgbm", DATA, FOLDS, options(2), lambda done, total: told.append((done, total)))
