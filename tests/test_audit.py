@@ -19,8 +19,8 @@ from mlsignal.labels import direction_labels
 from tests.leakage.planted import CHEATING, write_feature_file
 
 CHECKS = [
-    "determinism", "prefixes", "future as noise", "lookback", "unseen candles", "target in features", "labels",
-    "candles on both sides", "label spans across folds", "duplicated rows", "fitting on training rows",
+    "determinism", "prefixes", "future as noise", "lookback", "unseen candles", "target in features", "missing values",
+    "labels", "candles on both sides", "label spans across folds", "duplicated rows", "fitting on training rows",
 ]  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Features and labels joined: the rows that can be learnt from and scored."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,10 @@ class Dataset:
         before a gap. Nothing can be learnt from them, and they get a signal like any other: a gap cannot be foreseen.
     X_unlabelled
         Their features, float64, shape (n_unlabelled, n_features).
+    incomplete_rows
+        Candles past the warm-up with a known label that are no row, as a feature is NaN or infinite.
+    incomplete_columns
+        Feature -> on how many of these it is.
     """
 
     candles: Candles
@@ -62,6 +67,8 @@ class Dataset:
     ties: Ties
     unlabelled: Times
     X_unlabelled: Floats
+    incomplete_rows: int = 0
+    incomplete_columns: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.y)
@@ -76,7 +83,8 @@ def build_dataset(frame: FeatureFrame, labels: Labels) -> Dataset:
         If no row is complete.
     """
     candles = frame.candles
-    whole = np.isfinite(frame.values).all(axis=1)
+    finite = np.isfinite(frame.values)
+    whole = finite.all(axis=1)
     position, unlabelled = np.flatnonzero(whole & labels.known), np.flatnonzero(whole & ~labels.known)
     if not len(position):
         raise TooFewCandlesError(
@@ -85,6 +93,8 @@ def build_dataset(frame: FeatureFrame, labels: Labels) -> Dataset:
             "label; give more candles (features need their lookback within a stretch without gaps)"
         )
     tie = labels.tie[position]
+    incomplete = np.flatnonzero(frame.past_warm_up & labels.known & ~whole)
+    absent = zip(frame.names, (~finite[incomplete]).sum(axis=0).tolist(), strict=True)
     return Dataset(
         candles=candles,
         feature_names=frame.names,
@@ -100,6 +110,8 @@ def build_dataset(frame: FeatureFrame, labels: Labels) -> Dataset:
         ties=labels.ties,
         unlabelled=unlabelled,
         X_unlabelled=np.ascontiguousarray(frame.values[unlabelled]),
+        incomplete_rows=len(incomplete),
+        incomplete_columns={name: count for name, count in absent if count},
     )
 
 

@@ -43,7 +43,7 @@ def hash_candles(candles: Candles) -> str:
 
 
 def describe_rows(dataset: Dataset, split: Fold, exported: Fold) -> dict[str, Any]:
-    """Return how many rows there are, and the share of ups, ties and outliers among them.
+    """Return how many rows there are and which candles are none, and the share of ups, ties and outliers among them.
 
     Parameters
     ----------
@@ -64,6 +64,8 @@ def describe_rows(dataset: Dataset, split: Fold, exported: Fold) -> dict[str, An
     )
     return {
         "rows": len(dataset),
+        "incomplete_rows": dataset.incomplete_rows,
+        "incomplete_columns": dict(dataset.incomplete_columns),
         "train_rows": len(split.train),
         "purged_rows": split.purged,
         "test_rows": len(split.test),

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Literal, overload
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from mlsignal.candles import Candles, Floats, Interval
@@ -201,11 +202,22 @@ class FeatureFrame:
         Column names.
     values
         float64, shape (n_candles, n_features), NaN in the warm-up of each gap-free segment.
+    lookback
+        Candles that all of them need, the current one included.
     """
 
     candles: Candles
     names: tuple[str, ...]
     values: Floats
+    lookback: int
+
+    @property
+    def past_warm_up(self) -> npt.NDArray[np.bool_]:
+        """Whether the longest lookback lies within each candle's gap-free segment, shape (n_candles,)."""
+        past = np.ones(len(self.candles), dtype=np.bool_)
+        for start, stop in self.candles.segment_bounds:
+            past[start : min(stop, start + self.lookback - 1)] = False
+        return past
 
     def column(self, name: str) -> Floats:
         """Return one feature, shape (n_candles,)."""
@@ -273,7 +285,7 @@ def compute_features(candles: Candles, features: Sequence[Feature], *, block_row
     for start, stop in candles.segment_bounds:
         for item in features:
             _compute_segment(item, candles, start, stop, rows, block_rows)
-    return FeatureFrame(candles, names, columns.T)
+    return FeatureFrame(candles, names, columns.T, longest_lookback(features))
 
 
 def _require_columns(candles: Candles, features: Iterable[Feature]) -> None:

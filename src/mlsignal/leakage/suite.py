@@ -15,6 +15,7 @@ from mlsignal.leakage.finding import CheckResult, LeakageReport, merge_checks
 from mlsignal.leakage.folds import check_duplicates, check_overlap, check_shared, name_folds
 from mlsignal.leakage.labelling import check_label_spans, check_labels
 from mlsignal.leakage.memory import check_lookbacks
+from mlsignal.leakage.missing import check_missing
 from mlsignal.leakage.positions import choose_positions
 from mlsignal.leakage.state import check_determinism, check_unseen, writers
 from mlsignal.leakage.target import check_target
@@ -116,7 +117,7 @@ def check_rows(
     *,
     target_rows: int | None = None,
 ) -> tuple[CheckResult, ...]:
-    """Check columns against the target, labels, their spans, and both sides of every fold.
+    """Check columns and their absence against the target, labels, their spans, and both sides of every fold.
 
     Parameters
     ----------
@@ -131,6 +132,7 @@ def check_rows(
     return merge_checks(
         [
             check_target(frame, labels, target_rows),
+            check_missing(frame, labels),
             check_labels(frame.candles, labels),
             check_label_spans(dataset),
             check_shared(dataset, named),

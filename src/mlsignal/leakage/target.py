@@ -54,7 +54,7 @@ def check_target(frame: FeatureFrame, labels: Labels, most_rows: int | None = No
     y = labels.up[rows]
     if len(rows) < FEWEST_ROWS or min(int(y.sum()), len(y) - int(y.sum())) < FEWEST_ROWS // 4:
         return CheckResult(TARGET, "too few rows that moved", 0)
-    past = _past(candles)[rows]
+    past = past_functions(candles)[rows]
     futures = np.column_stack([labels.forward_return[rows], returns[rows]])
     findings = _auc_findings(frame, rows, y, past) + _correlation_findings(frame, rows, futures, past)
     named: dict[str, Finding] = {}
@@ -111,8 +111,11 @@ def _later_returns(candles: Candles, leads: int) -> Floats:
     return later
 
 
-def _past(candles: Candles) -> Floats:
-    """Deviations of the close from averages of the last closes, gaps ignored; shape (n_candles, n_functions)."""
+def past_functions(candles: Candles) -> Floats:
+    """Return plain functions of the past, shape (n_candles, n_functions).
+
+    Deviations of the close from averages of the last closes, gaps ignored, and the move of the candle.
+    """
     close, n = candles.close, len(candles)
     summed = np.concatenate([[0.0], np.cumsum(close)])
     functions = []

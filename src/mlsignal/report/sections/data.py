@@ -17,7 +17,7 @@ def data_section(story: Story) -> Section:
     data = story.mapping("data")
     told = (
         "Gaps stay gaps: no window and no label spans one, nothing is filled. Outliers are judged by the training "
-        "rows alone; test rows are always scored, flagged or not."
+        f"rows alone; test rows are always scored, flagged or not.{_incomplete(data)}"
     )
     flagged = data.get("outlier_share")
     flagged = flagged if isinstance(flagged, Mapping) else {}
@@ -64,6 +64,18 @@ def reproducibility_section(story: Story) -> Section:
     )
     told = "The same command on the same candles, with the same versions and engine, gives the same numbers."
     return Section("reproducibility", "Settings and reproducibility", told, tuple(b for b in blocks if _filled(b)))
+
+
+def _incomplete(data: Mapping[str, Any]) -> str:
+    """Tell how many candles are no row for want of a value, where there are any."""
+    rows, columns = finite(data.get("incomplete_rows")) or 0, data.get("incomplete_columns")
+    if not rows:
+        return ""
+    named = [f"{name} ({count(number)})" for name, number in columns.items()] if isinstance(columns, Mapping) else []
+    return (
+        f" Past the warm-up {count(rows)} candles are neither learnt from nor scored, as a feature is NaN or infinite "
+        f"there: {', '.join(named) or MISSING}."
+    )
 
 
 def _filled(block: Block) -> bool:
