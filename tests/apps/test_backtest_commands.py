@@ -160,7 +160,7 @@ def test_breakeven_prints_a_row_a_horizon(market: Path, capsys: pytest.CaptureFi
     figure = tmp_path / "new" / "figure.svg"
     command("breakeven", "--source", market, "--horizons", "60,1", "--costs", "binance-futures", "--figure", figure)
     shown = capsys.readouterr().out
-    assert "no accuracy is enough" in shown
+    assert "> 100 %" in shown
     assert "costs binance-futures" in shown
     assert ElementTree.parse(figure).getroot().tag.endswith("svg")
     command("breakeven", "--source", market, "--json")

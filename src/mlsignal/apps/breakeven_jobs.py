@@ -17,7 +17,12 @@ from mlsignal.report.palette import figure_style, fixed_colours
 from mlsignal.report.sections.breakeven import breakeven_section
 from mlsignal.report.story import Story
 
-_HEADINGS = ("candles ahead", "mean move", "round trip", "moves above it", "unchanged", "right to break even", "moves*")
+_HEADINGS = ("candles", "mean move", "round trip", "above it", "unchanged", "right needed", "moves*")
+
+_EXPLAINED = (
+    "candles: how far ahead. above it: moves greater than the round trip. right needed: share of the moves, unchanged "
+    "ones apart, to call right; above 100 % no accuracy is enough.  * that do not overlap"
+)
 
 
 def breakeven_job(settings: Settings, horizons: str | None, figure: Path | None, *, as_json: bool) -> None:
@@ -55,8 +60,14 @@ def breakeven_job(settings: Settings, horizons: str | None, figure: Path | None,
         style="bold",
         highlight=False,
     )
-    print_table(console, list(_HEADINGS), [_cells(row) for row in view.rows], frozenset(range(len(_HEADINGS))))
-    console.print("Share of the moves other than unchanged ones that must be called right.  * that do not overlap")
+    print_table(
+        console,
+        _HEADINGS,
+        [_cells(row) for row in view.rows],
+        frozenset(range(len(_HEADINGS))),
+        least=("unchanged", "moves*", "above it"),
+    )
+    console.print(_EXPLAINED, highlight=False)
 
 
 def _parse(horizons: str) -> list[int]:
@@ -73,7 +84,7 @@ def _cells(row: BreakEven) -> list[str]:
         f"{1e4 * row.round_trip_cost:.2f} bps",
         f"{row.share_above_cost:.1%}",
         f"{row.tie_share:.1%}",
-        f"{row.accuracy_needed:.2%}" if row.reachable else "no accuracy is enough",
+        f"{row.accuracy_needed:.2%}" if row.reachable else "> 100 %",
         f"{row.independent_moves:,}",
     ]
 

@@ -134,8 +134,9 @@ def list_job(settings: Settings, *, as_json: bool) -> None:
         print_note(f"{settings.store}: no candles yet; mlsignal candles fetch BTCUSDT brings some")
         return
     headings = ["origin", "symbol", "interval", "candles", "first (UTC)", "last (UTC)"]
-    headings += ["gaps", "absent", "not fetched", "size"]
-    print_table(output(), headings, [_row(entry) for entry in found], frozenset({3, 6, 7, 8, 9}))
+    headings += ["gaps", "absent", "unfetched", "size"]
+    least = ("size", "first (UTC)", "origin", "unfetched", "absent", "gaps")
+    print_table(output(), headings, [_row(entry) for entry in found], frozenset({3, 6, 7, 8, 9}), least=least)
 
 
 def _row(entry: StoredSeries) -> list[str]:
@@ -171,7 +172,7 @@ def _print_series(entry: StoredSeries, frame: pl.DataFrame, report: QualityRepor
         [f"{row['open_time']:%Y-%m-%d %H:%M:%S}", *(f"{row[name]:,.8g}" for name in headings[1:])]
         for row in newest.iter_rows(named=True)
     ]
-    print_table(console, headings, rows, frozenset(range(1, 6)))
+    print_table(console, headings, rows, frozenset(range(1, 6)), least=("open", "volume"))
     calendar = coverage_calendar(frame["open_time"].dt.epoch("ms").to_numpy(), Interval.parse(entry.interval))
     if calendar:
         console.print()

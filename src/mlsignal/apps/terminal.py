@@ -1,10 +1,11 @@
 """What a person sees in the terminal: progress on standard error, tables on standard output."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -12,7 +13,9 @@ from rich.text import Text
 
 MISSING = "–"
 WIDE = 108
-"""Columns that the whole table of scores takes."""
+"""Columns of a file or pipe; a table that needs more takes more."""
+GAP = 2
+"""Columns between two columns of a table."""
 
 
 class StageProgress:
@@ -55,7 +58,7 @@ class StageProgress:
 
 
 def output() -> Console:
-    """Return the console of standard output; a file or pipe is as wide as the tables need."""
+    """Return the console of standard output."""
     console = Console()
     return console if console.is_terminal else Console(width=WIDE)
 
@@ -70,34 +73,77 @@ def print_scores(console: Console, metrics: dict[str, Any]) -> None:
             f" STALE: the exchange could not be reached; the newest candle is {data['stale_minutes']:,.0f} minutes old "
         )
         console.print(Text(old, style="bold black on yellow"))
-    table = Table(
-        title=_title(data), title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False
+    columns = _score_columns()
+    rows = [
+        [
+            f"{name} ←" if name == metrics["selected"] else name,
+            *(cell(of["test"], of["cv"]) for cell in columns.values()),
+        ]
+        for name, of in metrics["models"].items()
+    ]
+    rows += [[name, *(cell(of, None) for cell in columns.values())] for name, of in metrics["baselines"].items()]
+    styles = ["bold" if name == metrics["selected"] else "" for name in metrics["models"]]
+    console.print(Text(_title(data), style="bold"))
+    print_table(
+        console,
+        ["model", *columns],
+        rows,
+        frozenset(range(1, len(columns) + 1)),
+        least=("log loss", "95 % of AUC*", "accuracy*", "F1(Up) in folds", "accuracy"),
+        styles=[*styles, *("dim" for _ in metrics["baselines"])],
     )
-    columns = _score_columns(narrow=console.width < WIDE)
-    for heading in ("model", *columns):
-        table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
-    for name, scores in metrics["models"].items():
-        chosen = name == metrics["selected"]
-        cells = [cell(scores["test"], scores["cv"]) for cell in columns.values()]
-        table.add_row(f"{name} ←" if chosen else name, *cells, style="bold" if chosen else None)
-    for name, scores in metrics["baselines"].items():
-        table.add_row(name, *(cell(scores, None) for cell in columns.values()), style="dim")
-    console.print(table)
     console.print(Text("← selected on the training rows   * without ties (unchanged closes)", style="dim"))
     console.print()
     console.print(Text(metrics["verdict"]["text"]))
 
 
 def print_table(
-    console: Console, headings: list[str], rows: list[list[str]], right: frozenset[int] = frozenset()
+    console: Console,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: frozenset[int] = frozenset(),
+    *,
+    least: Sequence[str] = (),
+    styles: Sequence[str] | None = None,
 ) -> None:
-    """Print a plain table; columns whose numbers are in `right` stand flush right."""
+    """Print a plain table of which nothing is cut off; columns whose numbers are in `right` stand flush right.
+
+    Parameters
+    ----------
+    console
+        A terminal, or a file or pipe, which is as wide as the table needs.
+    headings, rows
+        Cells as they are to stand.
+    right
+        Numbers of the columns that stand flush right.
+    least
+        Headings of the columns that a narrow terminal does without, the least important first. Where it is too narrow
+        even so, cells are broken into lines.
+    styles
+        One a row.
+    """
+    widths = [max(map(cell_len, column)) for column in zip(headings, *rows, strict=True)]
+    shown = list(range(len(headings)))
+    if not console.is_terminal:
+        console.width = max(console.width, _width(widths, shown))
+    for heading in least:
+        if _width(widths, shown) > console.width:
+            shown.remove(headings.index(heading))
+    whole = _width(widths, shown) <= console.width
     table = Table(header_style="dim", box=None, pad_edge=False)
-    for number, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if number in right else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
+    for number in shown:
+        justify: Literal["left", "right"] = "right" if number in right else "left"
+        table.add_column(headings[number], justify=justify, no_wrap=whole, overflow="fold")
+    for row, style in zip(rows, styles or [""] * len(rows), strict=True):
+        table.add_row(*(row[number] for number in shown), style=style or None)
     console.print(table)
+    left_out = [heading for number, heading in enumerate(headings) if number not in shown]
+    if left_out:
+        console.print(Text(f"no room here for: {', '.join(left_out)}", style="dim"))
+
+
+def _width(widths: Sequence[int], shown: Sequence[int]) -> int:
+    return sum(widths[number] for number in shown) + GAP * (len(shown) - 1)
 
 
 def print_json(value: Any) -> None:
@@ -113,9 +159,9 @@ def _title(data: dict[str, Any]) -> str:
     )
 
 
-def _score_columns(*, narrow: bool) -> dict[str, Callable[[dict[str, Any], dict[str, Any] | None], str]]:
+def _score_columns() -> dict[str, Callable[[dict[str, Any], dict[str, Any] | None], str]]:
     """Return heading -> what stands below it, of a model's test scores and (None for baselines) its folds."""
-    columns: dict[str, Callable[[dict[str, Any], dict[str, Any] | None], str]] = {
+    return {
         "F1(Up) in folds": lambda _, cv: f"{cv['f1_up']['mean']:.4f} ± {cv['f1_up']['std']:.4f}" if cv else "",
         "F1(Up)": lambda test, _: _number(test["f1_up"]),
         "accuracy": lambda test, _: _number(test["accuracy"]),
@@ -125,10 +171,6 @@ def _score_columns(*, narrow: bool) -> dict[str, Callable[[dict[str, Any], dict[
         "AUC*": lambda test, _: _number(test["without_ties"]["roc_auc"]),
         "95 % of AUC*": lambda test, _: _interval(test["without_ties"].get("ci", {}).get("roc_auc")),
     }
-    if narrow:
-        for heading in ("log loss", "accuracy*", "95 % of AUC*"):
-            del columns[heading]
-    return columns
 
 
 def _number(value: float | None) -> str:
