@@ -63,8 +63,16 @@ def test_settings_unknown_key_names_the_nearest(place, tmp_path, monkeypatch):
     [
         ({"lookback_candles": 0}, "lookback_candles: .*greater than or equal to 1, found 0"),
         ({"lookback_candles": "many"}, "lookback_candles: .*integer.*found 'many'"),
-        ({"interval": "sometimes"}, "interval"),
-        ({"binance_base_url": "ftp://x"}, "binance_base_url"),
+        ({"interval": "sometimes"}, "^interval: 'sometimes' is not one of"),
+        ({"interval": "1min"}, "^interval: '1min' .*Did you mean '1m'"),
+        ({"interval": "7m"}, "^interval: '7m' is not one of"),
+        (
+            {"binance_base_url": "ftp://x"},
+            "^binance_base_url: http:// or https:// and a host expected, found 'ftp://x'$",
+        ),
+        ({"binance_stream_url": "http://x"}, "^binance_stream_url: ws:// or wss:// and a host expected"),
+        ({"train_candles": 100}, "^train_candles: a rolling window needs .*, found 100$"),
+        ({"models": ""}, "^models: at least one name is needed, found ''$"),
     ],
 )
 def test_settings_bad_value_is_one_line(overrides, message):
@@ -76,6 +84,12 @@ def test_settings_bad_value_is_one_line(overrides, message):
 def test_settings_bad_environment_value_names_the_variable(monkeypatch):
     monkeypatch.setenv("MLSIGNAL_CONNECTIONS", "0")
     with pytest.raises(ConfigurationError, match="MLSIGNAL_CONNECTIONS: "):
+        load_settings({})
+
+
+def test_settings_bad_interval_of_the_environment_names_the_variable(monkeypatch):
+    monkeypatch.setenv("MLSIGNAL_INTERVAL", "1H")
+    with pytest.raises(ConfigurationError, match="^MLSIGNAL_INTERVAL: '1H' is not"):
         load_settings({})
 
 

@@ -6,6 +6,7 @@ The file is `mlsignal.toml` in the working folder, or what `MLSIGNAL_CONFIG` nam
 
 import difflib
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from pydantic_settings import (
 )
 
 from mlsignal.errors import ConfigurationError, did_you_mean
+from mlsignal.interval import Interval
 
 ENV_PREFIX = "MLSIGNAL_"
 CONFIG_FILE = "mlsignal.toml"
@@ -78,7 +80,7 @@ class Settings(BaseSettings):
 
     symbol: str = Field("BTCUSDT", min_length=1)
     """The market, by the exchange's name."""
-    interval: str = Field("1m", pattern=r"^\d{1,2}[smhdwM]$")
+    interval: str = "1m"
     """Length of a candle, by the exchange's name."""
     lookback_candles: int = Field(50_000, ge=1)
     """How many of the newest closed candles to use, warm-up included."""
@@ -90,11 +92,11 @@ class Settings(BaseSettings):
     """Where candles come from: `binance`, `archive`, `ccxt:VENUE`, `sim:SEED`, a file, a folder."""
     store: Path | str = Field(default_factory=default_store)
     """Folder of the candle store; a text where it is the URL of an object store, as in `s3://bucket/folder`."""
-    binance_base_url: str = Field("https://api.binance.com", pattern=r"^https?://[^\s/]+.*$")
+    binance_base_url: str = "https://api.binance.com"
     """Host of the REST interface; `https://data-api.binance.vision` serves market data without keys."""
-    archive_base_url: str = Field("https://data.binance.vision", pattern=r"^https?://[^\s/]+.*$")
+    archive_base_url: str = "https://data.binance.vision"
     """Host of the archive of monthly and daily files."""
-    binance_stream_url: str = Field("wss://stream.binance.com:9443", pattern=r"^wss?://[^\s/]+.*$")
+    binance_stream_url: str = "wss://stream.binance.com:9443"
     """Host of the websocket streams."""
     timeout_seconds: float = Field(20.0, gt=0, le=600)
     """Deadline of one request, its retries and the last byte of its body included."""
@@ -194,9 +196,18 @@ class Settings(BaseSettings):
             raise ValueError("a rolling window needs validation walk_forward, or refit_every; give one of them")
         return candles
 
+    @field_validator("interval")
+    @classmethod
+    def _known(cls, interval: str) -> str:
+        return Interval.parse(interval).value
+
     @field_validator("binance_base_url", "archive_base_url", "binance_stream_url")
     @classmethod
-    def _without_slash(cls, url: str) -> str:
+    def _with_scheme(cls, url: str, info: ValidationInfo) -> str:
+        """Take a URL without the slash at its end."""
+        schemes = ("ws://", "wss://") if info.field_name == "binance_stream_url" else ("http://", "https://")
+        if not re.match(rf"({'|'.join(schemes)})[^\s/]+\S*$", url):
+            raise ValueError(f"{' or '.join(schemes)} and a host expected, found {url!r}")
         return url.rstrip("/")
 
     @classmethod
@@ -294,5 +305,7 @@ def _one_line(error: ValidationError, places: Mapping[str, str]) -> str:
     first = error.errors(include_url=False)[0]
     field = str(first["loc"][0]) if first["loc"] else "settings"
     name = field.lower() if field.lower() in _SECRETS else field
-    found = "" if name in _SECRETS else f", found {first['input']!r}"
-    return f"{places.get(name) or name}: {first['msg'][:1].lower()}{first['msg'][1:]}{found}"
+    told = first["msg"].removeprefix("Value error, ").removeprefix(f"{name}: ")
+    found = repr(first["input"])
+    ending = "" if name in _SECRETS or found in told else f", found {found}"
+    return f"{places.get(name) or name}: {told[:1].lower()}{told[1:]}{ending}"

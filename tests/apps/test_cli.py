@@ -286,3 +286,18 @@ def test_scenarios_of_the_help_are_those_of_the_exchange() -> None:
 def test_exchange_with_an_unknown_scenario_is_refused(tmp_path: Path) -> None:
     done = mlsignal("exchange", "--port", "0", "--scenario", "clam", cwd=tmp_path)
     assert_one_line(done, 2, "'clam'", "calm")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--lookback-candles", "abc"), "'--lookback-candles': Input should be a valid integer"),
+        (("--lookback-candles", "abc"), "found 'abc'"),
+        (("--config", "x.toml"), "No such option: --config; give it before the command"),
+        (("--interval", "1min"), "interval: '1min' is not one of the exchange's intervals. Did you mean '1m'?"),
+    ],
+)
+def test_run_with_an_option_that_cannot_be_says_what_was_found_and_what_to_do(
+    tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    assert_one_line(mlsignal("run", *words, cwd=tmp_path), 2, told)

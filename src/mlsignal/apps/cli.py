@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -45,6 +45,8 @@ SCENARIOS = (
     "archive_rot",
 )
 """Names that a test holds to those of the simulated exchange, which loads late."""
+
+COMMON_OPTIONS = ("--config", "--debug", "--version")
 
 app = typer.Typer(
     name="mlsignal",
@@ -211,10 +213,20 @@ def _exit_code() -> int:
     except Exception as error:  # noqa: BLE001  # a usage error has no public base class; the rest is a bug
         if not hasattr(error, "format_message"):  # every usage error of the command-line library has it
             return _bug(error)
-        message = str(error.format_message())
-        print_error("a command is missing; see its --help" if message.startswith("Usage:") else message)
+        print_error(_usage(error))
         return ConfigurationError.exit_code
     return result if isinstance(result, int) else 0
+
+
+def _usage(error: Any) -> str:
+    """Return what is wrong with the words of the command line, as people say it."""
+    message = str(error.format_message())
+    if message.startswith("Usage:"):
+        return "a command is missing; see its --help"
+    if getattr(error, "option_name", None) in COMMON_OPTIONS:
+        return f"{message}; give it before the command: mlsignal {error.option_name} ... COMMAND"
+    reasons = getattr(error.__cause__, "errors", list)()  # of an option whose value is not of its type
+    return f"{message}, found {reasons[0]['input']!r}" if reasons else message
 
 
 def _bug(error: Exception) -> int:
