@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -55,9 +56,12 @@ def examine(settings: Settings, clock: Clock = SYSTEM_CLOCK) -> Iterator[Finding
     """Yield the findings, each as soon as it is known; nothing is changed, nothing is raised."""
     yield _versions()
     yield from _exchange(settings, clock)
-    yield _guarded("archive", "network", lambda: _archive(settings))
-    yield _guarded("websocket", "network", lambda: asyncio.run(_websocket(settings)))
-    yield _guarded("store folder", "output", lambda: _folder(settings.store))
+    archive = f"{settings.archive_base_url}: {{}}; check the network, or give another --archive-base-url"
+    yield _guarded("archive", "network", archive, lambda: _archive(settings))
+    stream = f"{settings.binance_stream_url}: {{}}; check the network, or give another --binance-stream-url"
+    yield _guarded("websocket", "network", stream, lambda: asyncio.run(_websocket(settings)))
+    folder = f"{settings.store} cannot be written ({{}}); give another --store"
+    yield _guarded("store folder", "output", folder, lambda: _folder(settings.store))
     yield from _series(settings.store)
 
 
@@ -66,12 +70,18 @@ def _versions() -> Finding:
     return Finding("versions", "good", f"{told}, {sys.platform}")
 
 
-def _guarded(subject: str, kind: Literal["network", "data", "output"], look: Callable[[], str]) -> Finding:
+def _guarded(
+    subject: str, kind: Literal["network", "data", "output"], wording: str, look: Callable[[], str]
+) -> Finding:
+    """Return what `look` finds; what it raises stands in `wording`, unless it says itself what to do."""
     try:
         return Finding(subject, "good", look())
-    except (MlSignalError, OSError, httpx2.HTTPError, websockets.WebSocketException, TimeoutError) as error:
-        text = " ".join(str(error).split()) or type(error).__name__
-        return Finding(subject, "bad", text, kind)
+    except MlSignalError as error:
+        return Finding(subject, "bad", str(error), kind)
+    except (OSError, httpx2.HTTPError, websockets.WebSocketException) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        reason = re.sub(r"^\[Errno -?\d+\] ", "", reason)
+        return Finding(subject, "bad", wording.format(reason), kind)
 
 
 def _exchange(settings: Settings, clock: Clock) -> Iterator[Finding]:
@@ -96,9 +106,11 @@ def _exchange(settings: Settings, clock: Clock) -> Iterator[Finding]:
 def _archive(settings: Settings) -> str:
     path = "/data/spot/monthly/klines/BTCUSDT/1d/BTCUSDT-1d-2024-01.zip.CHECKSUM"
     answer = httpx2.get(settings.archive_base_url + path, timeout=min(10.0, settings.timeout_seconds))
-    if answer.status_code in (200, 404):
-        return f"{settings.archive_base_url} answers {answer.status_code}"
-    raise OSError(f"{settings.archive_base_url} answers {answer.status_code}; files may be refused to this address")
+    if answer.status_code == httpx2.codes.OK:
+        return f"{settings.archive_base_url} serves files"
+    if answer.status_code == httpx2.codes.NOT_FOUND:  # a simulated archive begins with its market
+        return f"{settings.archive_base_url} answers; it has no file of 2024-01, which the exchange's own has"
+    raise OSError(f"answers {answer.status_code}, files may be refused to this address")
 
 
 async def _websocket(settings: Settings) -> str:
