@@ -127,7 +127,7 @@ def fetch_many(
         try:
             report = store.fill(symbol, interval, _Stoppable(source, stop), **bounds)
         except MlSignalError as error:
-            logger.warning("%s %s: %s", symbol, interval.value, error)
+            logger.info("%s %s: %s", symbol, interval.value, error)
             return SeriesOutcome(symbol, interval, None, error)
         return SeriesOutcome(symbol, interval, report)
 

@@ -140,6 +140,31 @@ def test_check_of_a_symbol_that_is_not_there_names_it(fetched: Path) -> None:
     assert_one_line(mlsignal("candles", "check", "BTCUSDT", "NOPEUSDT", cwd=fetched), 3, "NOPEUSDT is not there")
 
 
+def test_fetch_of_a_bad_symbol_says_it_once(exchange: tuple[SimulatedExchange, str], tmp_path: Path) -> None:
+    assert_one_line(fetch(exchange[1], tmp_path, "btcusdt"), 2, "Did you mean 'BTCUSDT'?")
+
+
+def test_fetch_of_several_bad_symbols_says_each(exchange: tuple[SimulatedExchange, str], tmp_path: Path) -> None:
+    done = fetch(exchange[1], tmp_path, "btcusdt", "ethusdt")
+    assert done.returncode == 2
+    assert sorted(line.split(":")[0] for line in done.stderr.splitlines()) == ["error", "warning"]
+    assert all(name in done.stderr for name in ("'btcusdt'", "'ethusdt'"))
+
+
+@pytest.mark.parametrize("words", [("list",), ("check",)])
+def test_store_that_is_a_file_is_refused(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "file").write_text("")
+    assert_one_line(mlsignal("candles", *words, "--store", "file", cwd=tmp_path), 7, "a folder expected")
+
+
+def test_fetch_into_a_file_is_refused_once(
+    exchange: tuple[SimulatedExchange, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert_one_line(fetch(exchange[1], tmp_path, "BTCUSDT", "--store", "file"), 7, "another folder with --store")
+    assert not [record for record in caplog.records if record.name.startswith("mlsignal")]
+
+
 def test_doctor_finds_all_well(exchange: tuple[SimulatedExchange, str], fetched: Path) -> None:
     url = exchange[1]
     exchange[0].clock.rate = 1.0  # type: ignore[attr-defined]
@@ -161,17 +186,34 @@ def test_doctor_without_a_network_says_so(tmp_path: Path) -> None:
     assert done.returncode == 4
 
 
+def test_doctor_names_host_and_folder_with_a_remedy_in_columns(tmp_path: Path) -> None:
+    nowhere = "http://127.0.0.1:1"
+    (tmp_path / "file").write_text("")
+    hosts = ("--binance-base-url", nowhere, "--archive-base-url", nowhere, "--binance-stream-url", "ws://127.0.0.1:1")
+    told = mlsignal("doctor", *hosts, "--store", "file", cwd=tmp_path).stdout.splitlines()
+    found = {line[9:23].strip(): line[23:] for line in told}
+    assert {"versions", "REST", "archive", "websocket", "store folder"} <= set(found)
+    assert found["archive"].startswith(f"{nowhere}: ")
+    assert "--archive-base-url" in found["archive"]
+    assert "--binance-stream-url" in found["websocket"]
+    assert found["store folder"].startswith("file cannot be written (Not a directory)")
+    assert "another --store" in found["store folder"]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (("fetch", "BTCUSDT", "--since", "yesterday"), 2, "yesterday"),
+        (("fetch", "BTCUSDT", "--since", "yesterday"), 2, "--since: a day or moment expected"),
+        (("fetch", "BTCUSDT", "--until", "1.1.2024"), 2, "--until: a day or moment expected"),
+        (("fetch", "BTCUSDT", "--until", "2024-01-01", "--lookback-candles", "100"), 2, "--until"),
+        (("fetch", "BTCUSDT", "--since", "2024-01-01", "--lookback-candles", "100"), 2, "--lookback-candles 100"),
         (("fetch", "BTCUSDT", "--since", "1900-01-01"), 2, "1970"),
         (("fetch", "BTCUSDT", "--since", "2024-02-01", "--until", "2024-01-01"), 2, "after --since"),
         (("fetch", "1m"), 2, "a symbol is missing"),
         (("fetch", "BTCUSDT", "--source", "sim:7"), 2, "fetched from an exchange"),
-        (("show", "BTCUSDT"), 3, "BTCUSDT 1m is not there"),
-        (("check",), 3, "is not there"),
-        (("repair", "BTCUSDT"), 3, "is not there"),
+        (("show", "BTCUSDT"), 3, "holds no candles"),
+        (("check",), 3, "holds no candles"),
+        (("repair", "BTCUSDT"), 3, "holds no candles"),
     ],
 )
 def test_store_commands_on_bad_input_end_with_one_line(

@@ -6,6 +6,7 @@ import typer
 
 from mlsignal.apps.lean import lean_imports
 from mlsignal.apps.options import HOSTS, IntervalName, Json, MaxAge, StoreFolder, settings_of, with_options
+from mlsignal.errors import ConfigurationError
 
 candles_app = typer.Typer(
     help="Fetch candles into the store, look at what is there, and mend it.",
@@ -28,11 +29,16 @@ def fetch(
     since: Annotated[str | None, typer.Option(help="First day or moment, UTC.")] = None,
     until: Annotated[str | None, typer.Option(help="Day or moment before which to end, UTC.  [now]")] = None,
     lookback_candles: Annotated[
-        int | None, typer.Option(help="How many of the newest closed candles, without --since and --until.  [50000]")
+        int | None, typer.Option(help="How many of the newest closed candles; not beside --since or --until.  [50000]")
     ] = None,
     json: Json = False,
 ) -> None:
     """Fetch candles into the store: what is missing only; stopped at any point, it goes on from there."""
+    if lookback_candles is not None and (since or until):
+        raise ConfigurationError(
+            f"lookback_candles: --lookback-candles {lookback_candles} expected alone, found with "
+            f"{'--since' if since else '--until'}; leave one of them out"
+        )
     settings = settings_of(context, interval=None)
     with lean_imports():
         from mlsignal.apps.store_jobs import fetch_job

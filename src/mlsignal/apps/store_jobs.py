@@ -38,7 +38,9 @@ def fetch_job(
 ) -> None:
     """Fetch series into the store side by side; a failed one does not stop the others."""
     symbols, wanted = split_words(words, intervals, settings.interval)
-    since_ms, until_ms = (None if text is None else moment_ms(text) for text in (since, until))
+    since_ms, until_ms = (
+        None if text is None else moment_ms(text, option) for text, option in ((since, "--since"), (until, "--until"))
+    )
     if since_ms is not None and until_ms is not None and since_ms >= until_ms:
         raise ConfigurationError(f"until: a time after --since ({since}) expected, found {until}")
     limit = settings.lookback_candles if since is None and until is None else None
@@ -77,6 +79,11 @@ def _finish_fetch(collected: Collected, disagreements: Sequence[Disagreement], *
             print_note(f"note: {item}")
         if len(disagreements) > _SHOWN_DISAGREEMENTS:
             print_note(f"note: {len(disagreements) - _SHOWN_DISAGREEMENTS} more such values; --json lists them all")
+    told = {str(outcome.error) for outcome in collected.failed[:1]}
+    for outcome in collected.failed:
+        if str(outcome.error) not in told:
+            print_note(f"warning: {outcome.symbol} {outcome.interval.value}: {outcome.error}")
+            told.add(str(outcome.error))
     collected.raise_first()
     empty = [
         f"{outcome.symbol} {outcome.interval.value}"
@@ -104,8 +111,8 @@ def split_words(words: Sequence[str], intervals: Sequence[str], default: str) ->
     return symbols, wanted or [default]
 
 
-def moment_ms(text: str) -> int:
-    """Read a day or a moment (ISO 8601, UTC unless it says otherwise) as milliseconds since the epoch.
+def moment_ms(text: str, option: str) -> int:
+    """Read an option's day or moment (ISO 8601, UTC unless it says otherwise) as milliseconds since the epoch.
 
     Raises
     ------
@@ -116,11 +123,11 @@ def moment_ms(text: str) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ConfigurationError(
-            f"time: a day or moment expected, as in 2024-01-01 or 2024-01-01T12:00, found {text!r}"
+            f"{option}: a day or moment expected, as in 2024-01-01 or 2024-01-01T12:00, found {text!r}"
         ) from None
     milliseconds = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
     if milliseconds < 0:
-        raise ConfigurationError(f"time: a day or moment from 1970 on expected, found {text!r}")
+        raise ConfigurationError(f"{option}: a day or moment from 1970 on expected, found {text!r}")
     return milliseconds
 
 
@@ -230,6 +237,11 @@ def repair_job(settings: Settings, symbols: Sequence[str], *, as_json: bool) -> 
 
 def _entries(settings: Settings, symbols: Sequence[str], intervals: Sequence[str] | None) -> list[StoredSeries]:
     stored = list_series(settings.store)
+    if not stored:
+        raise DataError(
+            f"store {settings.store}: holds no candles, or is not there; mlsignal candles fetch BTCUSDT brings some, "
+            "--store names another"
+        )
     found = [
         entry
         for entry in stored
@@ -237,19 +249,20 @@ def _entries(settings: Settings, symbols: Sequence[str], intervals: Sequence[str
     ]
     absent = [symbol for symbol in symbols if symbol not in {entry.symbol for entry in found}]
     if absent or not found:
-        told = " ".join([*absent, *(intervals or [])]) or "anything"
+        told = " ".join([*absent, *(intervals or [])])
         raise DataError(f"store {settings.store}: {told} is not there; mlsignal candles list shows what is")
     return found
 
 
 def doctor_job(settings: Settings, *, as_json: bool) -> int:
     """Look at everything that could keep a job from working; return the exit code."""
-    marks = {"good": "[green]good[/]", "warning": "[yellow]warning[/]", "bad": "[red]bad[/]"}
+    styles = {"good": "green", "warning": "yellow", "bad": "red"}
     console, found = output(), list[Finding]()
     for finding in examine(settings):
         found.append(finding)
         if not as_json:
-            console.print(f"{marks[finding.status]:<18} {finding.subject:<14}", end="", highlight=False)
+            console.print(f"{finding.status:<9}", style=styles[finding.status], end="")
+            console.print(f"{finding.subject:<14}", end="", highlight=False)
             console.print(finding.detail, highlight=False, markup=False, soft_wrap=True)
     if as_json:
         print_json([finding.to_dict() for finding in found])

@@ -143,7 +143,7 @@ def _read_ban(file: Path | None) -> int:
         return 0
     try:
         return int(json.loads(file.read_text())["banned_until_ms"])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return 0
     except (OSError, ValueError, KeyError, TypeError):
         logger.warning("%s: not a record of a ban, ignored", file)

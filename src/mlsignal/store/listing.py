@@ -54,12 +54,14 @@ def list_series(root: Path | str) -> list[StoredSeries]:
     Raises
     ------
     OutputError
-        If the folder cannot be read.
+        If the folder cannot be read, or is a file.
     ConfigurationError, MissingExtraError
         If it is a URL, and what reads it is not installed.
     DataError
         If a newer version of the package wrote a manifest.
     """
+    if isinstance(root, Path) and root.exists() and not root.is_dir():
+        raise OutputError(f"store {root}: a folder expected, found a file; give another --store")
     store = open_folder(root)
     try:
         inside = store.below(MANIFEST)
