@@ -1,5 +1,6 @@
 """Candles for a job: from a file as they are, from an exchange through the store; cleaned either way."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,11 +10,14 @@ from mlsignal.candles import Candles, Interval, KlineSource
 from mlsignal.cleaning import CleaningReport, clean
 from mlsignal.config import Settings
 from mlsignal.errors import TooFewCandlesError
+from mlsignal.notes import NOTE
 from mlsignal.sim.source import MarketSource, market_of
 from mlsignal.sources.files import FileSource
 from mlsignal.sources.registry import open_source, opened_source, source_scheme
 from mlsignal.store.report import StoreReport
 from mlsignal.store.store import Store, identify
+
+logger = logging.getLogger(__name__)
 
 OnCandles = Callable[[int, int], None]
 
@@ -57,7 +61,7 @@ class GatheredCandles:
 
 
 def gather_candles(settings: Settings, *, on_progress: OnCandles | None = None) -> GatheredCandles:
-    """Fetch, store and clean the newest `settings.lookback_candles` closed candles.
+    """Fetch, store and clean the newest `settings.lookback_candles` closed candles; where there are fewer, note it.
 
     Raises
     ------
@@ -101,5 +105,14 @@ def _cleaned(
         raise TooFewCandlesError(
             f"{settings.symbol} {interval.value}: no usable candle in the {raw.height} rows of {name} "
             f"({report.summary()})"
+        )
+    if raw.height < settings.lookback_candles:
+        logger.log(
+            NOTE,
+            "%s candles were asked for (lookback_candles); %s gave %s, from %s UTC on",
+            f"{settings.lookback_candles:,}",
+            name,
+            f"{raw.height:,}",
+            f"{candles.start:%Y-%m-%d %H:%M}",
         )
     return GatheredCandles(candles, report, name, synthetic, stored)

@@ -2,8 +2,10 @@
 
 import io
 import json
+import signal
 import subprocess
 import sys
+import time
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +16,13 @@ import pytest
 
 from mlsignal.apps.cli import main
 from mlsignal.candles import Interval
+from mlsignal.notes import NOTE
 from tests.markets import write_candles, write_market
 from tests.strategies import constant, make_candles
 
 FAST = ("--lookback-candles", "1500", "--trees", "5", "--folds", "3")
+
+ENDED = {143: "terminated", 130: "interrupted"}
 
 
 @dataclass
@@ -143,6 +148,23 @@ def test_predict_scores_with_the_bundle(finished: Path, market: Path) -> None:
     assert table.height == 2_000
     told = json.loads(mlsignal("predict", finished, "--source", market, "--json", cwd=market).stdout)
     assert told["newest"][-1]["p_up"] == table["p_up"][-1]
+
+
+def test_predict_of_too_few_candles_says_how_many_it_needs(finished: Path, market: Path) -> None:
+    options = ("--source", market, "--lookback-candles", "100", "--output", "few.parquet")
+    done = mlsignal("predict", finished, *options, cwd=market)
+    assert_one_line(done, 3, "330 candles without a gap", "among 100")
+    assert not (market / "few.parquet").exists()
+
+
+def test_fewer_candles_than_asked_for_are_noted(market: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(NOTE):
+        for asked in ("2000", "20000"):
+            options = ("--source", market, "--lookback-candles", asked, "--output", "f.parquet")
+            assert mlsignal("features", *options, cwd=market).returncode == 0
+    (note,) = (record.getMessage() for record in caplog.records if record.levelno == NOTE)
+    assert note.startswith("20,000 candles were asked for")
+    assert "2,000, from 20" in note
 
 
 def test_features_are_written_with_nan_in_the_warm_up(market: Path) -> None:
@@ -274,6 +296,23 @@ def test_a_whole_process_ends_with_the_code_and_one_line(tmp_path: Path) -> None
     command = [sys.executable, "-c", code, "run", "--source", "nowhere.parquet"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert_one_line(Done(done.returncode, done.stdout, done.stderr), 3, "nowhere.parquet")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_run_ended_by_a_signal_leaves_nothing(tmp_path: Path, number: int, code: int) -> None:
+    command = [sys.executable, "-c", "from mlsignal.apps.cli import main; main()", "run", "--source", "sim:7"]
+    command += ["--lookback-candles", "20000", "--trees", "2000", "--output", "runs/btc"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        try:
+            while not list(tmp_path.glob("runs/.btc-*")):
+                assert program.poll() is None
+                time.sleep(0.05)
+            program.send_signal(number)
+            _, told = program.communicate(timeout=60)
+        finally:
+            program.kill()
+    assert (program.returncode, told.splitlines()[-1:]) == (code, [f"error: {ENDED[code]}"])
+    assert not list((tmp_path / "runs").iterdir())
 
 
 def test_scenarios_of_the_help_are_those_of_the_exchange() -> None:

@@ -12,6 +12,7 @@ from mlsignal.errors import (
     UnknownSymbolError,
     UnreachableError,
 )
+from mlsignal.notes import NOTE
 from mlsignal.sources import BinanceSource
 
 M1 = Interval.M1
@@ -140,6 +141,16 @@ def test_fetch_429_waits_as_told_and_goes_on(fake, fetch):
     exchange.faults = [httpx2.Response(429, headers={"Retry-After": "7"}, json={"code": -1003, "msg": "much"})]
     assert fetch(exchange, limit=5).height == 5
     assert sum(exchange.time.slept) >= 7
+
+
+@pytest.mark.parametrize(("pauses", "notes"), [(("7", "9"), 1), (("2",), 0)])
+def test_fetch_429_with_a_pause_that_people_notice_is_noted_once(pauses, notes, fake, fetch, caplog):
+    exchange = fake.Exchange(10)
+    exchange.faults = [httpx2.Response(429, headers={"Retry-After": pause}) for pause in pauses]
+    with caplog.at_level(logging.INFO):
+        assert fetch(exchange, limit=5).height == 5
+    told = [record.getMessage() for record in caplog.records if record.levelno == NOTE]
+    assert told == ["waiting 7 s: the exchange asks for it (rate limit)"][:notes]
 
 
 def test_fetch_429_without_header_waits_for_the_next_minute(fake, fetch):

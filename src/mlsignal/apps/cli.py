@@ -6,8 +6,10 @@ Exit codes: 0 done ("no edge" is done) · 1 a bug · 2 usage or configuration ·
 
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -26,6 +28,7 @@ from mlsignal.apps.options import (
     with_options,
 )
 from mlsignal.errors import ConfigurationError, MlSignalError
+from mlsignal.notes import NOTE
 from mlsignal.version import __version__
 
 EXIT_CODES = (
@@ -46,6 +49,7 @@ SCENARIOS = (
 )
 """Names that a test holds to those of the simulated exchange, which loads late."""
 
+INTERRUPTED, TERMINATED = 130, 143
 COMMON_OPTIONS = ("--config", "--debug", "--version")
 
 app = typer.Typer(
@@ -80,9 +84,8 @@ def common(
     """From crypto candles to a trading signal that can be trusted."""
     del version
     context.obj = config
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr
-    )
+    logging.addLevelName(NOTE, "note")
+    logging.basicConfig(level=logging.DEBUG if debug else NOTE, format="%(levelname)s: %(message)s", stream=sys.stderr)
 
 
 app.command(epilog=run_cli.EPILOG)(run_cli.run)
@@ -111,7 +114,7 @@ def predict(
     context: typer.Context,
     bundle: Annotated[Path, typer.Argument(help="A run's folder, or its model.mlsignal.")],
     output: Annotated[
-        Path | None, typer.Option(help="Parquet file to write; without it the newest rows are shown.")
+        Path | None, typer.Option(help="Parquet file of every row to write; the newest rows are shown in any case.")
     ] = None,
     json: Json = False,
 ) -> None:
@@ -191,7 +194,14 @@ def main() -> None:
     # Threads that wait for each other cost more than they give; must be set before the libraries load.
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
+    signal.signal(signal.SIGTERM, _end)
     sys.exit(_exit_code())
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """End as the user's interruption does: what was begun is cleaned up on the way out."""
+    del frame
+    sys.exit(128 + number)
 
 
 def _exit_code() -> int:
@@ -205,9 +215,10 @@ def _exit_code() -> int:
             raise
         print_error(str(error))
         return error.exit_code
-    except KeyboardInterrupt:
-        print_error("interrupted")
-        return 130
+    except SystemExit as ended:
+        if ended.code == TERMINATED:
+            print_error("terminated")
+        raise
     except BrokenPipeError:
         return 0
     except Exception as error:  # noqa: BLE001  # a usage error has no public base class; the rest is a bug
@@ -215,6 +226,8 @@ def _exit_code() -> int:
             return _bug(error)
         print_error(_usage(error))
         return ConfigurationError.exit_code
+    if result == INTERRUPTED:
+        print_error("interrupted")
     return result if isinstance(result, int) else 0
 
 
@@ -225,7 +238,7 @@ def _usage(error: Any) -> str:
         return "a command is missing; see its --help"
     if getattr(error, "option_name", None) in COMMON_OPTIONS:
         return f"{message}; give it before the command: mlsignal {error.option_name} ... COMMAND"
-    reasons = getattr(error.__cause__, "errors", list)()  # of an option whose value is not of its type
+    reasons: list[Any] = getattr(error.__cause__, "errors", list)()  # of an option whose value is not of its type
     return f"{message}, found {reasons[0]['input']!r}" if reasons else message
 
 

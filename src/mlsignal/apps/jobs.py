@@ -10,7 +10,7 @@ import polars as pl
 from mlsignal.apps.messages import SYNTHETIC_NOTE, print_note
 from mlsignal.apps.terminal import StageProgress, output, print_json, print_scores, print_table
 from mlsignal.config import Settings
-from mlsignal.errors import ConfigurationError
+from mlsignal.errors import ConfigurationError, TooFewCandlesError
 from mlsignal.experiment import RunResult
 from mlsignal.exporting import metrics_json, write_table
 from mlsignal.gathering import GatheredCandles, gather_candles
@@ -91,6 +91,11 @@ def predict_job(
     if settings.symbol != bundle.symbol:
         print_note(f"note: the bundle was trained on {bundle.symbol}, not on {settings.symbol}")
     predictions = bundle.predict(gathered.candles)
+    if predictions["signal"].null_count() == predictions.height:
+        raise TooFewCandlesError(
+            f"predict: {bundle.lookback} candles without a gap expected, found none so many among "
+            f"{len(gathered.candles)}; give more (--lookback-candles)"
+        )
     if gathered.synthetic:
         print_note(SYNTHETIC_NOTE)
     if target is not None:
@@ -121,8 +126,6 @@ def _show_predictions(predictions: pl.DataFrame, horizon: int, target: Path | No
     print_table(output(), ["symbol", "known at (UTC)", "P(up)", "signal"], rows_shown, frozenset({2}))
     if target is not None:
         print_note(f"{target}: {predictions.height:,} rows, {scored.height:,} of them past the warm-up")
-    elif not scored.height:
-        print_note("no row is past the warm-up: give more candles (--lookback-candles)")
 
 
 def exchange_job(port: int, seed: int, scenario: str, control_port: int | None, control_token: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mlsignal.candles import utc
 from mlsignal.errors import RateLimitError
+from mlsignal.notes import NOTE
 from mlsignal.sources.clock import Clock
 
 logger = logging.getLogger(__name__)
@@ -16,6 +17,7 @@ WEIGHT_PER_MINUTE = 6000
 _MINUTE_MS = 60_000
 _JITTER_SECONDS = 2.0
 _DEFAULT_BAN_SECONDS = 120.0
+_LONG_SECONDS = 5.0
 
 
 class WeightLimiter:
@@ -56,6 +58,7 @@ class WeightLimiter:
         self._blocked_until_ms = 0
         self._banned_until_ms = _read_ban(ban_file)
         self._offset_ms = 0
+        self._told = False
 
     def synchronise(self, offset_ms: int) -> None:
         """Learn how far the server's clock, whose minutes count, is ahead of ours."""
@@ -82,7 +85,7 @@ class WeightLimiter:
                 raise RateLimitError(
                     f"the exchange asks for a pause until {until:%H:%M:%S} UTC (too many requests); try again then"
                 )
-            logger.info("waiting %.1f s for the exchange's rate limit", seconds)
+            logger.log(self._level_of(seconds), "waiting %.0f s: the exchange asks for it (rate limit)", seconds)
             self._clock.sleep(seconds)
 
     def record(self, used: int | None) -> None:
@@ -128,6 +131,13 @@ class WeightLimiter:
         if self._used + weight <= self._budget:
             return 0.0
         return self._to_next_minute() + self._random.uniform(0.05, _JITTER_SECONDS)
+
+    def _level_of(self, seconds: float) -> int:
+        """Return how loudly to speak of a wait: the first long one is for people."""
+        with self._lock:
+            first = seconds >= _LONG_SECONDS and not self._told
+            self._told = self._told or first
+        return NOTE if first else logging.INFO
 
     def _turn_minute(self) -> None:
         minute = (self._clock.now_ms() + self._offset_ms) // _MINUTE_MS
