@@ -89,7 +89,7 @@ def test_settings_bad_environment_value_names_the_variable(monkeypatch):
 
 def test_settings_bad_interval_of_the_environment_names_the_variable(monkeypatch):
     monkeypatch.setenv("MLSIGNAL_INTERVAL", "1H")
-    with pytest.raises(ConfigurationError, match="^MLSIGNAL_INTERVAL: '1H' is not"):
+    with pytest.raises(ConfigurationError, match=r"^MLSIGNAL_INTERVAL: '1H' is not"):
         load_settings({})
 
 

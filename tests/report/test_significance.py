@@ -56,7 +56,7 @@ def test_significance_shows_every_model_and_test(evaluation: EvaluationReport, t
     assert "replicates" in table.caption
 
 
-@pytest.mark.parametrize(("p", "told"), [(0.001, "is passed by: Logistic regression"), (0.2, "may be luck")])
+@pytest.mark.parametrize(("p", "told"), [(0.001, "is passed by: logistic regression"), (0.2, "may be luck")])
 def test_significance_says_who_passed(evaluation: EvaluationReport, tests: dict[str, Any], p: float, told: str) -> None:
     for name, model in tests["models"].items():
         model["p_adjusted"] = p if name == "logistic_regression" else 0.5
@@ -86,3 +86,10 @@ def test_sections_without_their_keys_are_there(
     found = section(story(evaluation, significance=value, trials=value))
     assert found.blocks
     assert "None" not in "".join(getattr(block, "text", "") for block in found.blocks)
+
+
+def test_small_p_stands_in_one_piece(evaluation: EvaluationReport, tests: dict[str, Any]) -> None:
+    tests["models"]["random_forest"]["p_adjusted"] = 0.0001
+    table = significance_section(story(evaluation, significance=tests)).blocks[0]
+    assert isinstance(table, Table)
+    assert table.rows[1].cells[-1].text == "<\N{NO-BREAK SPACE}0.001"

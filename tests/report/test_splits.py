@@ -13,7 +13,9 @@ from mlsignal.evaluation.results import EvaluationReport
 from mlsignal.learning.schemes import FoldOptions, make_folds
 from mlsignal.learning.splits import holdout
 from mlsignal.report.blocks import Chart, Facts, Text
+from mlsignal.report.figures.folds import draw_folds
 from mlsignal.report.figures.splits import draw_splits, fold_spans
+from mlsignal.report.sections.scores import folds_section
 from mlsignal.report.sections.splits import splits_section
 from mlsignal.report.story import Story
 from tests.learning.test_schemes import dataset
@@ -96,3 +98,42 @@ def test_fold_of_one_moment_is_drawn(evaluation: EvaluationReport) -> None:
     assert drawing is not None
     assert "nan" not in drawing.inline("folds")
     assert np.isfinite(drawing.height)
+
+
+def with_settings(story: Story, **settings: Any) -> Story:
+    evaluation = story.evaluation
+    metrics = dict(evaluation.metrics)
+    metrics["settings"] = {**metrics["settings"], **settings}
+    metrics["data"] = {**metrics["data"], "exported_rows": 480, "exported_end": "2024-01-03T01:00:00+00:00"}
+    return Story(replace(evaluation, metrics=metrics))
+
+
+def test_refits_over_the_test_rows_are_told_and_drawn_with_their_window(evaluation: EvaluationReport) -> None:
+    plain = story_of(evaluation, FoldOptions("walk_forward", 5, 200, 600))
+    rolling = with_settings(plain, refit_every=200, train_candles=500)
+    told = splits_section(rolling).explanation
+    assert "a new one every 200 candles, each on the 500 candles before" in told
+    assert "480 rows up to 2024-01-03 01:00 UTC" in told
+    window = fold_spans(rolling)[-1]
+    assert window.test[0][0] - window.train[0][0] == 500 * 60_000
+    assert window.train[-1][1] == fold_spans(plain)[-1].train[-1][1]
+
+
+def test_refits_without_a_window_are_told_to_learn_from_all(evaluation: EvaluationReport) -> None:
+    plain = story_of(evaluation, FoldOptions("time_series", 5))
+    growing = with_settings(plain, refit_every=200, train_candles=None)
+    assert "each on all rows known by then" in splits_section(growing).explanation
+    assert fold_spans(growing) == fold_spans(plain)
+    assert "chain of fits" not in splits_section(plain).explanation
+
+
+def test_scores_of_combinatorial_folds_claim_no_order_in_time(evaluation: EvaluationReport) -> None:
+    for scheme, ordered in (("time_series", True), ("combinatorial", False)):
+        story = Story(replace(evaluation, metrics={**evaluation.metrics, "validation": {"scheme": scheme}}))
+        drawing = draw_folds(story, 880)
+        assert drawing is not None
+        svg = drawing.inline("scores")
+        assert ("oldest to newest" in svg) is ordered
+        joined = re.findall(r'<path class="line s\d" d="M[^"]*L[^"]*L', svg)
+        assert bool(joined) is ordered
+        assert ("in the order of time" in folds_section(story).explanation) is ordered

@@ -215,7 +215,7 @@ def _facts(found: Mapping[str, Any]) -> list[list[str]]:
         ["average loss", _percent(found["average_loss"], 3)],
         ["turnover, times the equity", f"{found['turnover']:,.1f}"],
         ["candles with a position", _percent(found["exposure_share"])],
-        ["longest way out of the deepest drawdown", f"{found['max_drawdown_candles']:,} candles"],
+        ["deepest drawdown, peak to recovery or end", f"{found['max_drawdown_candles']:,} candles"],
         [
             f"account whose median order takes {found['capacity_share']:.0%} of a candle",
             f"{capacity:,.0f}" if np.isfinite(capacity) else MISSING,

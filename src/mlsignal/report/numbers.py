@@ -7,6 +7,8 @@ from typing import Any
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"
 THIN = "\N{NARROW NO-BREAK SPACE}"
+FIXED = "\N{NO-BREAK SPACE}"
+_NAMES = {"lightgbm": "LightGBM"}
 
 
 def finite(value: Any) -> float | None:
@@ -86,11 +88,12 @@ def seconds(value: Any) -> str:
 
 
 def p_value(value: Any) -> str:
-    """Write a p-value; below a thousandth only that it is."""
+    """Write a p-value, in one piece; below a thousandth only that it is."""
     number = finite(value)
     if number is None:
         return MISSING
-    return "p < 0.001" if number < 0.001 else f"p = {number:.3f}"
+    told = "p < 0.001" if number < 0.001 else f"p = {number:.3f}"
+    return told.replace(" ", FIXED)
 
 
 def moment(value: Any) -> str:
@@ -120,15 +123,26 @@ def decimal(value: float, step: float) -> str:
 
 
 def words(name: str) -> str:
-    """Write an identifier as words.
+    """Write an identifier as words, as a title begins.
 
     Examples
     --------
-    >>> words("random_forest")
-    'Random forest'
+    >>> words("random_forest"), words("lightgbm")
+    ('Random forest', 'LightGBM')
     """
-    text = name.replace("_", " ").strip()
+    text = in_text(name)
     return text[:1].upper() + text[1:]
+
+
+def in_text(name: str) -> str:
+    """Write an identifier as words within a sentence.
+
+    Examples
+    --------
+    >>> in_text("random_forest"), in_text("lightgbm")
+    ('random forest', 'LightGBM')
+    """
+    return _NAMES.get(name, name.replace("_", " ").strip())
 
 
 def _minus(text: str) -> str:

@@ -124,6 +124,11 @@ class Story:
         return int(finite(self.look("settings.horizon")) or 1)
 
     @property
+    def folds_overlap(self) -> bool:
+        """Whether the folds of the cross-validation do not follow each other in time."""
+        return bool(self.look("validation.scheme") == "combinatorial")
+
+    @property
     def synthetic(self) -> bool:
         """Whether the market is simulated."""
         return bool(self.look("data.synthetic"))

@@ -59,14 +59,14 @@ def _draw_score(story: Story, drawing: Drawing, box: Box, name: str, *, selects:
     low, high = limits(np.concatenate([*scores.values(), reference]), 0.08, least=0.005)
     ticks = tuple((float(i), str(i)) for i in range(1, folds + 1))
     head = score_title(name) + (" (selects the model)" if selects else "")
-    panel = axes(
-        drawing, box, Axis(0.5, folds + 0.5, ticks, "Fold, oldest to newest"), linear_axis(low, high, 5, told), head
-    )
+    along = "Fold" if story.folds_overlap else "Fold, oldest to newest"
+    panel = axes(drawing, box, Axis(0.5, folds + 0.5, ticks, along), linear_axis(low, high, 5, told), head)
     _draw_reference(panel, reference)
     for i, (model, values) in enumerate(scores.items()):
         shift = (i - (len(scores) - 1) / 2) * min(0.12, 0.6 / len(scores))
         x, y = panel.x(np.arange(len(values), dtype=np.float64) + (1 + shift)), panel.y(values)
-        drawing.polyline(x, y, f"line {story.style(model)}")
+        if not story.folds_overlap:
+            drawing.polyline(x, y, f"line {story.style(model)}")
         for fold, (a, b, value) in enumerate(zip(x, y, values, strict=True), 1):
             if np.isfinite(b):
                 drawing.dot(a, b, f"ring {story.style(model)}", 3, f"{story.title(model)}, fold {fold}: {score(value)}")

@@ -1,7 +1,7 @@
 """The folds as bars in time: what each learnt from, what it left out, what it was tested on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -39,8 +39,21 @@ def fold_spans(story: Story) -> list[FoldSpans]:
             number = finite(entry.get("fold"))
             folds.append(_fold(str(place if number is None else int(number)), entry))
     apart = story.mapping("validation.test")
-    folds += [_fold("Test", apart)] if apart else []
+    folds += [_since(_fold("Test", apart), _window(story))] if apart else []
     return [fold for fold in folds if fold.test]
+
+
+def _window(story: Story) -> float | None:
+    """Return the length (ms) of the rolling window that the first fit for the test rows learnt from, if it had one."""
+    candles = finite(story.look("settings.train_candles")) if story.look("settings.refit_every") else None
+    return None if candles is None else candles * story.evaluation.candles.interval.milliseconds
+
+
+def _since(fold: FoldSpans, window: float | None) -> FoldSpans:
+    if window is None or not fold.test:
+        return fold
+    start = fold.test[0][0] - window
+    return replace(fold, train=tuple((max(first, start), last) for first, last in fold.train if last >= start))
 
 
 def _fold(name: str, entry: Mapping[str, Any]) -> FoldSpans:

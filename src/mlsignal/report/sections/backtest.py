@@ -102,7 +102,7 @@ def _earned(found: Mapping[str, Any]) -> Facts:
             ("Sortino ratio, a year", _before_and_after(found, "sortino")),
             ("Volatility, a year", percent(found.get("volatility"))),
             ("Deepest drawdown", percent(found.get("max_drawdown"))),
-            ("From its peak to its recovery", MISSING if length is None else f"{count(length)} candles"),
+            ("From its peak to its recovery, or to the end", MISSING if length is None else f"{count(length)} candles"),
         ),
         "Earned",
     )

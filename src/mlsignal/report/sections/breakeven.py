@@ -27,8 +27,9 @@ def breakeven_section(story: Story) -> Section:
         "is above the mean move, no accuracy is enough."
     )
     caption = (
-        "Both axes of the left panel are logarithmic. Waiting longer makes moves larger and the costs matter less, "
-        "but leaves fewer moves to be right about. Over minutes, 50.5 to 54 % is what published studies reach."
+        "Both axes of moves against costs are logarithmic. Waiting longer makes moves larger and the costs "
+        "matter less, but leaves fewer moves to be right about. Over minutes, 50.5 to 54 % is what published "
+        "studies reach."
     )
     blocks = chart(
         story,

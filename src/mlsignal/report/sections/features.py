@@ -2,7 +2,7 @@
 
 from mlsignal.report.blocks import Section
 from mlsignal.report.figures.importance import MOST_FEATURES, draw_importance, known_importances
-from mlsignal.report.numbers import count
+from mlsignal.report.numbers import count, in_text
 from mlsignal.report.sections.charts import chart
 from mlsignal.report.story import Story
 
@@ -17,6 +17,6 @@ def importance_section(story: Story) -> Section:
     more = f" The {MOST_FEATURES} largest of {count(n)} are shown." if n > MOST_FEATURES else ""
     caption = f"The whisker is one standard deviation over the repeats; a bar within it of zero is no evidence.{more}"
     absent = "Permutation importance was not computed."
-    title = f"Permutation importance, {story.title(story.selected or '').lower()}"
+    title = f"Permutation importance, {in_text(story.selected or '')}"
     blocks = chart(story, "importance", title, caption, draw_importance, absent)
     return Section("importance", "Feature importance", told, blocks)

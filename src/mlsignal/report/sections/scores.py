@@ -86,10 +86,13 @@ def _cell(scores: Any, name: str, best: float | None) -> Cell:
 def folds_section(story: Story) -> Section:
     """Return the cross-validation: a figure by fold and a table of means."""
     settings = story.mapping("settings")
-    told = (
-        "Folds in the order of time, each tested on what follows its training rows, before the test span. The model "
-        f"with the best mean {score_title(str(settings.get('select_by') or 'f1_up'))} is selected."
+    how = (
+        "Every fold is tested on some blocks of time before the test span, and learns from the others, later ones "
+        "included."
+        if story.folds_overlap
+        else "Folds in the order of time, each tested on what follows its training rows, before the test span."
     )
+    told = f"{how} The model with the best mean {score_title(str(settings.get('select_by') or 'f1_up'))} is selected."
     caption = (
         "A score that wanders as much as the models differ does not choose between them. Always saying up sets "
         "the level that F1 (Up) has to pass; ranking the candles that moved has to pass 0.5."

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlsignal.report.blocks import Cell, Column, Facts, Row, Section, Table, Text
-from mlsignal.report.numbers import MISSING, count, finite, p_value, percent, score, span, words
+from mlsignal.report.numbers import FIXED, MISSING, count, finite, in_text, p_value, percent, score, span, words
 from mlsignal.report.story import Story, look
 
 LEVEL = 0.01
@@ -53,7 +53,7 @@ def _row(story: Story, name: str, tests: Any, baselines: tuple[str, ...]) -> Row
 
 
 def _p(value: Any) -> str:
-    return p_value(value).removeprefix("p = ").removeprefix("p ")
+    return p_value(value).removeprefix(f"p{FIXED}").removeprefix(f"={FIXED}")
 
 
 def _passes(tests: Any) -> bool:
@@ -70,11 +70,11 @@ def _caption(story: Story) -> str:
 
 
 def _sentence(story: Story, models: Mapping[str, Any]) -> str:
-    passed = [story.title(name) for name, tests in models.items() if _passes(tests)]
+    passed = [name for name, tests in models.items() if _passes(tests)]
     if not passed:
         return f"No model passes every test at the level of {LEVEL}: what was seen may be luck."
-    told = f"Every test at the level of {LEVEL} is passed by: {', '.join(passed)}."
-    if story.selected in [name for name, tests in models.items() if _passes(tests)] and not story.look("verdict.edge"):
+    told = f"Every test at the level of {LEVEL} is passed by: {', '.join(in_text(name) for name in passed)}."
+    if story.selected in passed and not story.look("verdict.edge"):
         p, n = p_value(story.look("verdict.predictive.p")), count(story.look("verdict.predictive.n_trials"))
         return f"{told} Counting all {n} trials on this market and time, {p} for the selected one: that may be luck."
     return told

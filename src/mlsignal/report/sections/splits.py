@@ -5,7 +5,7 @@ from typing import Any
 
 from mlsignal.report.blocks import Facts, Section
 from mlsignal.report.figures.splits import draw_splits
-from mlsignal.report.numbers import MISSING, count, finite, words
+from mlsignal.report.numbers import MISSING, count, finite, moment, words
 from mlsignal.report.sections.charts import chart
 from mlsignal.report.story import Story
 
@@ -26,7 +26,7 @@ def splits_section(story: Story) -> Section:
     """Return the picture of the folds and their numbers."""
     validation = story.mapping("validation")
     scheme = str(validation.get("scheme") or "")
-    told = " ".join(part for part in (_TOLD.get(scheme, ""), _PURGE) if part)
+    told = " ".join(part for part in (_TOLD.get(scheme, ""), _PURGE, _refits(story)) if part)
     folds = validation.get("folds")
     entries = [e for e in folds if isinstance(e, Mapping)] if isinstance(folds, (list, tuple)) else []
     number = finite(validation.get("n_folds"))
@@ -37,6 +37,21 @@ def splits_section(story: Story) -> Section:
         story, "splits", "Folds in time", caption, draw_splits, "The folds were not recorded.", "all rows, oldest first"
     )
     return Section("splits", "How the rows were divided", told, (*figure, *_facts(validation, entries)))
+
+
+def _refits(story: Story) -> str:
+    """Return what served the test rows, where it was no single fit."""
+    every, window = finite(story.look("settings.refit_every")), finite(story.look("settings.train_candles"))
+    if every is None:
+        return ""
+    rows, end = story.look("data.exported_rows"), story.look("data.exported_end")
+    learnt = "all rows known by then" if window is None else f"the {count(window)} candles before"
+    last = "" if finite(rows) is None else f", on {count(rows)} rows up to {moment(end)} UTC"
+    return (
+        f"The test rows were scored by a chain of fits, a new one every {count(every)} candles, each on {learnt}, "
+        f"earlier test rows included. The picture shows what the first of them learnt from; the last{last}, is the "
+        "exported model."
+    )
 
 
 def _facts(validation: Mapping[str, Any], entries: list[Mapping[str, Any]]) -> tuple[Facts, ...]:

@@ -4,7 +4,7 @@ import re
 
 from mlsignal.report.blocks import Banner, Block, Card, Cards, Section, Text
 from mlsignal.report.figures.mark import draw_mark
-from mlsignal.report.numbers import MISSING, basis_points, interval, p_value, percent, score
+from mlsignal.report.numbers import MISSING, basis_points, in_text, interval, p_value, percent, score
 from mlsignal.report.story import Story
 
 _WORDS = {True: "Edge", False: "No edge", None: "Not decided"}
@@ -17,7 +17,7 @@ def verdict_section(story: Story) -> Section:
     blocks: tuple[Block, ...] = (_banner(story),)
     cards = _cards(story)
     if story.selected and cards:
-        name = story.title(story.selected).lower()
+        name = in_text(story.selected)
         told = f"Key figures of the selected model, {name}, on the test span. The upright tick is the best baseline."
         blocks += (Text(told), Cards(cards))
     return Section("verdict", "Verdict", "", blocks)
