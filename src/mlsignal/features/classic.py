@@ -4,7 +4,7 @@ import numpy as np
 
 from mlsignal.candles import Candles, Floats
 from mlsignal.features.feature import feature
-from mlsignal.features.rolling import finite_ema, rolling_mean_std, rolling_sums
+from mlsignal.features.rolling import ema_difference, finite_ema, rolling_mean_std, rolling_sums
 
 MEMORY = 250
 """Candles that the recursive indicators remember: RSI, 0 to 100, is then typically within 1e-7 of the textbook's."""
@@ -13,7 +13,12 @@ SIGNAL_MEMORY = 80
 WILDER_14 = 27
 """Wilder's average of 14 is an EMA of 27."""
 FLAT = 1e-12
-"""Price moves below this share of the price count as none: there RSI is 50 and %B one half."""
+"""Price moves below this share of the price count as none: there RSI is 50, %B one half, ATR and MACD 0. The smallest
+tick is thousands of times larger; what is left of it this far back is no information, and its last digits depend on
+where the series begins."""
+ROUNDING = 1e-16
+"""A mean rise or fall below this share of the price is none. Where all moves are older than the memory, rounding leaves
+less than 1e-20, even of a price 1,000 times too high; what counts in a ratio is above 1e-12, see `FLAT`."""
 
 
 @feature(lookback=2, scale="price")
@@ -51,27 +56,35 @@ def moving_averages(candles: Candles) -> dict[str, Floats]:
 
 @feature(lookback=MEMORY, params={"period": 14, "memory": MEMORY})
 def rsi14(candles: Candles) -> Floats:
-    """Wilder's relative strength index of 14 candles, 0 to 100; 50 where the price stood still."""
-    change = np.diff(candles.close)
+    """Wilder's relative strength index of 14 candles, 0 to 100; 50 where the price stood still.
+
+    A rise or fall that is nothing but rounding counts as none: 0 and 100 are exact, whatever came before the memory.
+    """
+    close = candles.close
+    change = np.zeros(len(close))
+    np.subtract(close[1:], close[:-1], out=change[1:])
     rise = np.maximum(change, 0)
-    gain = finite_ema(rise, WILDER_14, MEMORY - 1)
-    loss = finite_ema(np.subtract(rise, change, out=change), WILDER_14, MEMORY - 1)
+    gain = _mean_of_moves(rise)
+    loss = _mean_of_moves(np.subtract(rise, change, out=change))
+    _set_to_zero(ROUNDING, close[MEMORY - 1 :], gain[MEMORY - 1 :], loss[MEMORY - 1 :])
     loss += gain  # what moved in all
-    flat = loss < FLAT * candles.close[1:]
+    flat = np.flatnonzero(loss < FLAT * close)
     loss[flat] = 1
     gain /= loss
     gain *= 100
     gain[flat] = 50
-    return _after_first(gain)
+    return gain
 
 
 @feature(lookback=MEMORY, scale="price", params={"period": 14, "memory": MEMORY})
 def atr14(candles: Candles) -> Floats:
-    """Wilder's average true range of 14 candles, in price units."""
-    before, high, low = candles.close[:-1], candles.high[1:], candles.low[1:]
-    true_range = np.maximum(high, before)
-    true_range -= np.minimum(low, before)
-    return _after_first(finite_ema(true_range, WILDER_14, MEMORY - 1))
+    """Wilder's average true range of 14 candles, in price units; 0 below `FLAT`."""
+    close, true_range = candles.close, np.zeros(len(candles))
+    np.maximum(candles.high[1:], close[:-1], out=true_range[1:])
+    true_range[1:] -= np.minimum(candles.low[1:], close[:-1])
+    average = _mean_of_moves(true_range)
+    _set_to_zero(FLAT, close[MEMORY - 1 :], average[MEMORY - 1 :])
+    return average
 
 
 @feature(lookback=20, params={"period": 20, "deviations": 2})
@@ -84,7 +97,7 @@ def bollinger(candles: Candles) -> dict[str, Floats]:
     close = candles.close
     middle, deviation = rolling_mean_std(close, 20)
     width = 4 * deviation
-    flat = width < FLAT * close
+    flat = np.flatnonzero(width < FLAT * close)
     place = close - middle
     bands = width / middle
     width[flat] = 1
@@ -100,11 +113,19 @@ def bollinger(candles: Candles) -> dict[str, Floats]:
     params={"fast": 12, "slow": 26, "signal": 9, "memory": MEMORY, "signal_memory": SIGNAL_MEMORY},
 )
 def macd(candles: Candles) -> dict[str, Floats]:
-    """Moving average convergence/divergence 12/26/9, in price units: line, signal line and their difference."""
-    line = finite_ema(candles.close, 12, MEMORY)
-    line -= finite_ema(candles.close, 26, MEMORY)
-    signal = np.full(len(line), np.nan)
-    signal[MEMORY - 1 :] = finite_ema(line[MEMORY - 1 :], 9, SIGNAL_MEMORY + 1)
+    """Moving average convergence/divergence 12/26/9, in price units: line, signal line and their difference.
+
+    Both lines are 0 below `FLAT`. The first, EMA 12 - EMA 26, is computed from the changes of the close, so that it is
+    as exact as these are.
+    """
+    close = candles.close
+    line = ema_difference(close, 12, 26, MEMORY)
+    _set_to_zero(FLAT, close[MEMORY - 1 :], line[MEMORY - 1 :])
+    line[: MEMORY - 1] = 0  # nothing, to an average
+    signal = finite_ema(line, 9, SIGNAL_MEMORY + 1)
+    whole = MEMORY + SIGNAL_MEMORY - 1
+    _set_to_zero(FLAT, close[whole:], signal[whole:])
+    line[: MEMORY - 1] = signal[:whole] = np.nan
     return {"macd": line, "macd_signal": signal, "macd_histogram": line - signal}
 
 
@@ -150,6 +171,16 @@ def _return_over(close: Floats, candles: int) -> Floats:
     return change
 
 
-def _after_first(values: Floats) -> Floats:
-    """Put a NaN before values that begin at the second candle."""
-    return np.concatenate([[np.nan], values])
+def _set_to_zero(share: float, close: Floats, *columns: Floats) -> None:
+    """Set values below a share of the close to 0, in place; none is NaN."""
+    least = share * close.max(initial=0)
+    for values in columns:  # seldom is any so small, and a mask takes time
+        if values.min(initial=np.inf) < least and np.abs(values).min() < least:
+            values[np.abs(values) < share * close] = 0
+
+
+def _mean_of_moves(moves: Floats) -> Floats:
+    """Return Wilder's average of 14 moves from candle to candle; the first candle has none, and 0 in its place."""
+    mean = finite_ema(moves, WILDER_14, MEMORY - 1)
+    mean[: MEMORY - 1] = np.nan
+    return mean

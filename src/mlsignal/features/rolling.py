@@ -104,7 +104,7 @@ def _warming(n: int, window: int) -> Floats:
     return room
 
 
-def finite_ema(values: Floats, period: int, memory: int) -> Floats:
+def finite_ema(values: Floats, period: int, memory: int, factor: float = 1.0) -> Floats:
     """Exponential average of the last `memory` values with the weight 1 - 2 / (period + 1).
 
     Parameters
@@ -115,6 +115,8 @@ def finite_ema(values: Floats, period: int, memory: int) -> Floats:
         The average's usual name: an EMA of 12 has the weight 11/13; Wilder's average of 14 is an EMA of 27.
     memory
         Values it remembers. What is older has no influence at all.
+    factor
+        What it is multiplied by.
 
     Returns
     -------
@@ -138,5 +140,50 @@ def finite_ema(values: Floats, period: int, memory: int) -> Floats:
     tail = averaged[memory - 1 :]
     np.multiply(recursion[: n - memory + 1], -forgotten, out=tail)
     tail += recursion[memory:]
-    tail *= 1 / (1 - forgotten)
+    tail *= factor / (1 - forgotten)
     return averaged
+
+
+def ema_difference(values: Floats, fast: int, slow: int, memory: int) -> Floats:
+    """`finite_ema` of a fast period less that of a slow one, from the changes: 0 where nothing changed within memory.
+
+    Parameters
+    ----------
+    values
+        Shape (n,), finite.
+    fast, slow, memory
+        As `period` and `memory` of `finite_ema`; `memory` at least 2.
+
+    Returns
+    -------
+    array of float64, shape (n,)
+        NaN in the first `memory - 1` places.
+
+    Notes
+    -----
+    With d the changes and w the weight, summation by parts of the weighted mean of the last L values x gives
+    x[t] - mean = (w (d[t] + w d[t-1] + ... + w^(L-2) d[t-L+2]) - w^L (x[t] - x[t-L+1])) / (1 - w^L). Its rounding is in
+    proportion to the changes; that of a difference of means is in proportion to x.
+
+    Examples
+    --------
+    >>> ema_difference(np.array([1.0, 1.0, 3.0, 3.0, 3.0]), 1, 3, 3)
+    array([       nan,        nan, 0.85714286, 0.28571429, 0.        ])
+    """
+    difference = _warming(len(values), memory)
+    if len(values) < memory:
+        return difference
+    change = np.diff(values)
+    sums, shares = [], []
+    for period in (slow, fast):
+        weight = 1 - 2 / (period + 1)
+        left = 1 - weight**memory
+        factor = weight * (1 - weight ** (memory - 1)) / (1 - weight) / left
+        sums.append(finite_ema(change, period, memory - 1, factor)[memory - 2 :])
+        shares.append(weight**memory / left)
+    moved = values[memory - 1 :] - values[: len(values) - memory + 1]
+    moved *= shares[0] - shares[1]
+    tail = difference[memory - 1 :]
+    np.subtract(sums[0], sums[1], out=tail)
+    tail -= moved
+    return difference
