@@ -93,6 +93,13 @@ def test_settings_bad_interval_of_the_environment_names_the_variable(monkeypatch
         load_settings({})
 
 
+@pytest.mark.parametrize("latency", [-1, 100_001, 10**20])
+def test_settings_latency_beyond_reason_is_refused(latency):
+    with pytest.raises(ConfigurationError, match=r"latency_candles: input should be .*, found"):
+        load_settings({"latency_candles": latency})
+    assert load_settings({"latency_candles": 100_000}).latency_candles == 100_000
+
+
 def test_settings_empty_variable_counts_as_not_set(monkeypatch):
     monkeypatch.setenv("MLSIGNAL_SYMBOL", "")
     assert load_settings({}).symbol == "BTCUSDT"

@@ -153,8 +153,9 @@ class Settings(BaseSettings):
     """Half the spread in basis points, instead of the preset's."""
     slippage: float | None = Field(None, ge=0, allow_inf_nan=False)
     """Slippage of a side as a share of one candle's volatility, instead of the preset's."""
-    latency_candles: int = Field(0, ge=0)
-    """Candles between the open at which an order could be filled first and the one at which it is."""
+    latency_candles: int = Field(0, ge=0, le=100_000)
+    """Candles between the open at which an order could be filled first and the one at which it is; 100,000 are a day of
+    seconds, and more is a typing error."""
     funding_bps: float | None = Field(None, allow_inf_nan=False)
     """What a long pays a short each 8 hours, basis points of the position, instead of the preset's, which is 0."""
     notional: float | None = Field(None, gt=0, allow_inf_nan=False)
