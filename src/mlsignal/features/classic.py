@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mlsignal.candles import Candles, Floats
+from mlsignal.candles import Candles, Floats, Times
 from mlsignal.features.feature import feature
 from mlsignal.features.rolling import ema_difference, finite_ema, rolling_mean_std, rolling_sums
 
@@ -61,14 +61,16 @@ def rsi14(candles: Candles) -> Floats:
     A rise or fall that is nothing but rounding counts as none: 0 and 100 are exact, whatever came before the memory.
     """
     close = candles.close
-    change = np.zeros(len(close))
+    change = np.empty(len(close))
+    change[:1] = 0
     np.subtract(close[1:], close[:-1], out=change[1:])
     rise = np.maximum(change, 0)
     gain = _mean_of_moves(rise)
     loss = _mean_of_moves(np.subtract(rise, change, out=change))
-    _set_to_zero(ROUNDING, close[MEMORY - 1 :], gain[MEMORY - 1 :], loss[MEMORY - 1 :])
+    for mean in (gain, loss):
+        mean[_below(ROUNDING, close, mean, MEMORY)] = 0
     loss += gain  # what moved in all
-    flat = np.flatnonzero(loss < FLAT * close)
+    flat = _below(FLAT, close, loss, MEMORY)
     loss[flat] = 1
     gain /= loss
     gain *= 100
@@ -79,11 +81,12 @@ def rsi14(candles: Candles) -> Floats:
 @feature(lookback=MEMORY, scale="price", params={"period": 14, "memory": MEMORY})
 def atr14(candles: Candles) -> Floats:
     """Wilder's average true range of 14 candles, in price units; 0 below `FLAT`."""
-    close, true_range = candles.close, np.zeros(len(candles))
+    close, true_range = candles.close, np.empty(len(candles))
+    true_range[:1] = 0
     np.maximum(candles.high[1:], close[:-1], out=true_range[1:])
     true_range[1:] -= np.minimum(candles.low[1:], close[:-1])
     average = _mean_of_moves(true_range)
-    _set_to_zero(FLAT, close[MEMORY - 1 :], average[MEMORY - 1 :])
+    average[_below(FLAT, close, average, MEMORY)] = 0
     return average
 
 
@@ -97,7 +100,7 @@ def bollinger(candles: Candles) -> dict[str, Floats]:
     close = candles.close
     middle, deviation = rolling_mean_std(close, 20)
     width = 4 * deviation
-    flat = np.flatnonzero(width < FLAT * close)
+    flat = _below(FLAT, close, width, 20)
     place = close - middle
     bands = width / middle
     width[flat] = 1
@@ -120,12 +123,11 @@ def macd(candles: Candles) -> dict[str, Floats]:
     """
     close = candles.close
     line = ema_difference(close, 12, 26, MEMORY)
-    _set_to_zero(FLAT, close[MEMORY - 1 :], line[MEMORY - 1 :])
+    line[_below(FLAT, close, line, MEMORY)] = 0
     line[: MEMORY - 1] = 0  # nothing, to an average
     signal = finite_ema(line, 9, SIGNAL_MEMORY + 1)
-    whole = MEMORY + SIGNAL_MEMORY - 1
-    _set_to_zero(FLAT, close[whole:], signal[whole:])
-    line[: MEMORY - 1] = signal[:whole] = np.nan
+    signal[: MEMORY + SIGNAL_MEMORY - 1] = line[: MEMORY - 1] = np.nan
+    signal[_below(FLAT, close, signal, MEMORY + SIGNAL_MEMORY)] = 0
     return {"macd": line, "macd_signal": signal, "macd_histogram": line - signal}
 
 
@@ -171,12 +173,13 @@ def _return_over(close: Floats, candles: int) -> Floats:
     return change
 
 
-def _set_to_zero(share: float, close: Floats, *columns: Floats) -> None:
-    """Set values below a share of the close to 0, in place; none is NaN."""
+def _below(share: float, close: Floats, values: Floats, lookback: int) -> Times:
+    """Return where values past the warm-up are in size below a share of the close: seldom anywhere."""
+    values, close = values[lookback - 1 :], close[lookback - 1 :]
     least = share * close.max(initial=0)
-    for values in columns:  # seldom is any so small, and a mask takes time
-        if values.min(initial=np.inf) < least and np.abs(values).min() < least:
-            values[np.abs(values) < share * close] = 0
+    if values.min(initial=np.inf) >= least or np.abs(values).min(initial=np.inf) >= least:  # faster than a mask
+        return np.arange(0)
+    return np.flatnonzero(np.abs(values) < share * close) + lookback - 1
 
 
 def _mean_of_moves(moves: Floats) -> Floats:

@@ -132,15 +132,14 @@ def finite_ema(values: Floats, period: int, memory: int, factor: float = 1.0) ->
     averaged = _warming(n, memory)
     if n < memory:
         return averaged
+    forgotten = (1 - 2 / (period + 1)) ** memory
     padded = np.empty(n + period)
     padded[:period] = 0
-    padded[period:] = values
+    np.multiply(values, factor / (1 - forgotten), out=padded[period:])
     recursion = talib.EMA(padded, period)[period - 1 :]  # recursion[i] is E after values[:i]; recursion[0] is 0
-    forgotten = (1 - 2 / (period + 1)) ** memory
     tail = averaged[memory - 1 :]
     np.multiply(recursion[: n - memory + 1], -forgotten, out=tail)
     tail += recursion[memory:]
-    tail *= factor / (1 - forgotten)
     return averaged
 
 
