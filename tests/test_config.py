@@ -100,6 +100,12 @@ def test_settings_latency_beyond_reason_is_refused(latency):
     assert load_settings({"latency_candles": 100_000}).latency_candles == 100_000
 
 
+@pytest.mark.parametrize("name", ["lookback_candles", "horizon", "folds", "embargo", "trees", "seed", "refit_every"])
+def test_settings_number_beyond_reason_is_refused(name):
+    with pytest.raises(ConfigurationError, match=rf"{name}: .*, found 100000000000000000000"):
+        load_settings({name: 10**20})
+
+
 def test_settings_empty_variable_counts_as_not_set(monkeypatch):
     monkeypatch.setenv("MLSIGNAL_SYMBOL", "")
     assert load_settings({}).symbol == "BTCUSDT"

@@ -73,6 +73,9 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+_MOST = 2**31 - 1  # of anything that is counted: more is a typing error
+
+
 class Settings(BaseSettings):
     """What a run is told from outside; frozen. Build with `load_settings`, which words errors for people."""
 
@@ -82,7 +85,7 @@ class Settings(BaseSettings):
     """The market, by the exchange's name."""
     interval: str = "1m"
     """Length of a candle, by the exchange's name."""
-    lookback_candles: int = Field(50_000, ge=1)
+    lookback_candles: int = Field(50_000, ge=1, le=_MOST)
     """How many of the newest closed candles to use, warm-up included."""
     max_age_minutes: float = Field(30.0, ge=0, allow_inf_nan=False)
     """How old the newest stored candle may be before the source is asked for more."""
@@ -111,7 +114,7 @@ class Settings(BaseSettings):
     """Names of feature sets."""
     feature_file: Path | None = None
     """Python file with the user's own features."""
-    horizon: int = Field(1, ge=1)
+    horizon: int = Field(1, ge=1, le=_MOST)
     """Candles ahead that the label looks."""
     ties: Literal["down", "drop", "third"] = "down"
     """Whether an unchanged close counts as down, leaves the training rows, or is a class of its own."""
@@ -119,31 +122,31 @@ class Settings(BaseSettings):
     """What becomes of training rows beyond the interquartile fences."""
     test_share: float = Field(0.2, gt=0, lt=1)
     """Share of the rows, the newest, set apart for the test."""
-    folds: int = Field(10, ge=2)
+    folds: int = Field(10, ge=2, le=_MOST)
     """Folds of the cross-validation in time; groups of the combinatorial one."""
     validation: Literal["time_series", "walk_forward", "combinatorial"] = "time_series"
     """How the training rows are cut into folds: as scikit-learn's TimeSeriesSplit, walk-forward with refits, or
     combinatorially; always purged."""
-    refit_every: int | None = Field(None, ge=1)
+    refit_every: int | None = Field(None, ge=1, le=_MOST)
     """Candles after which models are fitted anew, in walk-forward folds and over the test rows; none keeps one fit."""
-    train_candles: int | None = Field(None, ge=1)
+    train_candles: int | None = Field(None, ge=1, le=_MOST)
     """Length of a rolling training window; none lets it grow from the first row."""
-    embargo: int = Field(0, ge=0)
+    embargo: int = Field(0, ge=0, le=_MOST)
     """Candles kept free between test rows and training rows, beyond those that are purged: behind the test rows of a
     combinatorial fold, before those of every other."""
-    test_groups: int = Field(2, ge=1)
+    test_groups: int = Field(2, ge=1, le=_MOST)
     """Groups that each combinatorial fold is tested on."""
     models: Annotated[tuple[str, ...], NoDecode] = ("logistic_regression", "random_forest")
     """Names of classifiers to train."""
     select_by: str = "f1_up"
     """Score, as metrics.json names it, whose mean over the folds chooses the model."""
-    trees: int = Field(100, ge=1)
+    trees: int = Field(100, ge=1, le=_MOST)
     """Trees of a forest."""
     engine: Literal["auto", "plain", "accel"] = "auto"
     """Implementation of the models; auto takes the accelerated one where it is installed."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=_MOST)
     """Of every random number."""
-    jobs: int = Field(default_factory=available_cores, ge=1)
+    jobs: int = Field(default_factory=available_cores, ge=1, le=_MOST)
     """Fits at a time, one thread each; no number depends on it."""
     costs: str = Field("binance-spot", min_length=1)
     """Preset of what trading costs: fee, half spread, slippage."""

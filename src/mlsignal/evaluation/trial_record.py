@@ -48,7 +48,7 @@ def record_trials(
 
 
 def _trial(name: str, learned: Learned, result: BacktestResult, metrics: Mapping[str, Any]) -> Trial:
-    candles, position = learned.dataset.candles, learned.dataset.position[learned.split.test]
+    candles, position = learned.dataset.candles, learned.test_position
     scores = metrics["models"][name]["test"]
     returns = result.timing_returns
     block_ms, blocks = calendar_blocks(result.curve["time"].dt.epoch("ms").to_numpy(), returns)
