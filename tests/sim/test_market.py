@@ -8,6 +8,7 @@ import pytest
 from mlsignal.candles import VALUE_COLUMNS, Candles, Interval
 from mlsignal.errors import ConfigurationError
 from mlsignal.sim import Market
+from mlsignal.sim.source import MarketSource
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "NULLUSDT")
 
@@ -172,3 +173,8 @@ def test_market_unknown_names_are_refused_with_a_hint(market):
         market.candles("BTCUSDT", "1minute", 1)
     with pytest.raises(ConfigurationError, match="n: a whole number"):
         market.candles("BTCUSDT", "1m", -1)
+
+
+def test_market_source_refuses_more_candles_than_memory_holds():
+    with pytest.raises(ConfigurationError, match="at most 20,000,000 candles"):
+        MarketSource(Market(1)).fetch("BTCUSDT", Interval.M1, limit=20_000_001)

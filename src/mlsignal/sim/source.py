@@ -7,6 +7,8 @@ from mlsignal.errors import ConfigurationError
 from mlsignal.sim.market import Market
 
 DEFAULT_CANDLES = 50_000
+MOST_CANDLES = 20_000_000
+"""At once: they are made in memory."""
 
 
 class MarketSource:
@@ -37,7 +39,17 @@ class MarketSource:
         end_ms: int | None = None,
         limit: int | None = None,
     ) -> pl.DataFrame:
-        """Return the market's first `limit` candles (50,000 where none is given), within bounds of open time."""
+        """Return the market's first `limit` candles (50,000 where none is given), within bounds of open time.
+
+        Raises
+        ------
+        ConfigurationError
+            If these are more than 20,000,000.
+        """
+        if limit is not None and limit > MOST_CANDLES:
+            raise ConfigurationError(
+                f"lookback_candles: a simulated market makes at most {MOST_CANDLES:,} candles at once, found {limit:,}"
+            )
         candles = self.market.candles(symbol, interval, DEFAULT_CANDLES if limit is None else limit)
         frame = candles.to_polars()
         opens = pl.col("open_time").dt.epoch("ms")
