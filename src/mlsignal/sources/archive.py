@@ -26,12 +26,13 @@ from mlsignal.sources.archive_files import (
     plan_days,
     whole_days,
 )
-from mlsignal.sources.binance import BinanceSource, Progress, check_symbol
+from mlsignal.sources.binance import BinanceSource, Progress
 from mlsignal.sources.clock import SYSTEM_CLOCK, Clock
 from mlsignal.sources.connection import Connection, NotFoundError
 from mlsignal.sources.disagreement import ArchiveReport, Disagreement, preferring
 from mlsignal.sources.files import verified_member
 from mlsignal.sources.klines import empty_klines, klines_from_csv
+from mlsignal.sources.symbols import check_symbol
 
 logger = logging.getLogger(__name__)
 

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,10 +14,11 @@ import httpx2
 import polars as pl
 
 from mlsignal.candles import Interval, utc
-from mlsignal.errors import ConfigurationError, UnknownSymbolError, did_you_mean
+from mlsignal.errors import ConfigurationError, UnknownSymbolError
 from mlsignal.sources.clock import SYSTEM_CLOCK, Clock
 from mlsignal.sources.connection import Connection, RefusedError
 from mlsignal.sources.klines import KlineFormatError, empty_klines, klines_from_json, quoted
+from mlsignal.sources.symbols import check_symbol, refuses_symbol, symbol_hint
 from mlsignal.sources.windows import (
     PAGE,
     KlineRequest,
@@ -44,9 +44,6 @@ _AHEAD = 2  # pages asked for before they are taken, times the connections: memo
 _KLINES_WEIGHT, _INFO_WEIGHT, _TIME_WEIGHT = 2, 20, 1
 _CLOCK_TOLERANCE_MS = 5_000
 _NEVER = 2**62
-_UNKNOWN_SYMBOL, _BAD_CHARACTERS = -1121, -1100
-# Upper case where there is a case: since 2025-12 symbols may hold letters that have none.
-_SYMBOL = re.compile(r"^[\w.-]{1,20}$")
 
 
 class BinanceSource:
@@ -226,7 +223,7 @@ class BinanceSource:
         try:
             yield
         except RefusedError as error:
-            if _is_about_symbol(error):
+            if refuses_symbol(error):
                 raise self._unknown(symbol) from None
             raise
 
@@ -235,12 +232,8 @@ class BinanceSource:
     def _check_trading(self, symbol: str) -> None:
         if symbol in self._trading:
             return
-        try:
+        with self._refusals(symbol):
             found = self._get("exchangeInfo", {"symbol": symbol}, _INFO_WEIGHT, _field_reader("symbols", list))
-        except RefusedError as error:
-            if _is_about_symbol(error):
-                raise self._unknown(symbol) from None
-            raise
         status = next((one.get("status") for one in found if one.get("symbol") == symbol), None)
         if status is None:
             raise self._unknown(symbol)
@@ -252,14 +245,15 @@ class BinanceSource:
         self._trading.add(symbol)
 
     def _unknown(self, symbol: str) -> UnknownSymbolError:
-        hint = "Symbols are written as in BTCUSDT."
+        names: list[str] = []
         try:
             found = self._get("exchangeInfo", {}, _INFO_WEIGHT, _field_reader("symbols", list))
             names = [str(one["symbol"]) for one in found]
-            hint = did_you_mean(symbol, names) if len(names) < 20 else _nearest(symbol, names) or hint
         except Exception as error:  # noqa: BLE001 - the hint is a courtesy: the error it goes with must be raised
             logger.debug("no list of symbols for a hint: %s", error)
-        return UnknownSymbolError(f"{self._connection.host} does not know the symbol {symbol!r}. {hint}")
+        return UnknownSymbolError(
+            f"{self._connection.host} does not know the symbol {symbol!r}. {symbol_hint(symbol, names)}"
+        )
 
     # -- spans --------------------------------------------------------------------------------------------------
 
@@ -372,30 +366,6 @@ class BinanceSource:
 def _joined(parts: Iterator[pl.DataFrame]) -> pl.DataFrame:
     frames = list(parts)
     return pl.concat(frames) if frames else empty_klines()
-
-
-def check_symbol(symbol: str) -> None:
-    """Refuse what cannot be a symbol, before any request.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is not in upper case, or holds other characters than symbols do.
-    """
-    if symbol != symbol.upper():
-        raise ConfigurationError(f"symbol: upper case expected, found {symbol!r}. Did you mean {symbol.upper()!r}?")
-    if not _SYMBOL.match(symbol):
-        raise ConfigurationError(f"symbol: 1 to 20 letters and digits expected, as in BTCUSDT, found {symbol!r}")
-
-
-def _is_about_symbol(error: RefusedError) -> bool:
-    return error.code == _UNKNOWN_SYMBOL or (error.code == _BAD_CHARACTERS and "'symbol'" in str(error))
-
-
-def _nearest(symbol: str, names: list[str]) -> str:
-    """Return a suggestion, and nothing where none is near: the whole list would be thousands of names."""
-    hint = did_you_mean(symbol, names)
-    return hint if hint.startswith("Did") else ""
 
 
 def _field_reader(name: str, kind: type) -> Callable[[bytes], Any]:
